@@ -1,0 +1,2 @@
+//! The `dro` command.
+fn main() {}

@@ -1,0 +1,107 @@
+//! The (1+1) evolution strategy with the one-fifth success rule.
+
+use candle_core::{DType, Device, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{BlockId, Cost, Optimizer, Result, Space, Turn};
+
+/// Adds Gaussian noise to the incumbent and keeps what is not worse; the step grows by `exp(1/3)` on success and shrinks
+/// by a quarter of that on failure, which holds the success rate near one in five (Rechenberg 1973; Kern et al. 2004,
+/// figure 4). Batch elements adapt their steps independently.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use dro_core::{Budget, CostFunction, Schedule, baselines::OnePlusOneEs, cost_fn, minimize};
+///
+/// # fn main() -> dro_core::Result<()> {
+/// let cost = cost_fn(3, |x| x.iter().map(|v| (v - 1.0).abs()).sum())?;
+/// let start = cost.space().point(vec![Tensor::zeros((1, 3), candle_core::DType::F32, &Device::Cpu)?])?;
+/// let x = cost.space().id("x")?;
+/// let mut es = OnePlusOneEs::new(cost.space(), 0.5, 7);
+/// let solution = minimize(&cost, &mut es, &start, &Schedule::single(x, 400), &Budget::default(), &mut [])?;
+/// assert!(solution.best_total.to_vec1::<f32>()?[0] < 0.01);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct OnePlusOneEs {
+    space: Space,
+    rng: ChaCha8Rng,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    initial_step: f64,
+    /// Per batch element: step size and the incumbent's total.
+    elements: Vec<(f64, f32)>,
+}
+
+impl OnePlusOneEs {
+    /// Starts with standard deviation `step` in every coordinate of every block.
+    pub fn new(space: &Space, step: f64, seed: u64) -> Self {
+        let part = Part { initial_step: step, elements: Vec::new() };
+        Self {
+            space: space.clone(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            parts: vec![part; space.blocks().len()],
+        }
+    }
+
+    /// The step size of each batch element of a block; empty before the block's first turn.
+    pub fn step_sizes(&self, block: BlockId) -> Vec<f64> {
+        self.parts.get(block.0).map(|p| p.elements.iter().map(|e| e.0).collect()).unwrap_or_default()
+    }
+}
+
+impl Optimizer for OnePlusOneEs {
+    fn ask(&mut self, turn: &Turn<'_>) -> Result<Tensor> {
+        let x = turn.value();
+        let part = &mut self.parts[turn.block.0];
+        if part.elements.is_empty() {
+            part.elements = vec![(part.initial_step, f32::INFINITY); turn.at.batch()];
+        }
+        if turn.inner == 0 {
+            // The other blocks may have moved: measure the incumbent again.
+            return Ok(x.clone());
+        }
+        let per_element = x.elem_count() / turn.at.batch();
+        let mut noise = Vec::with_capacity(x.elem_count());
+        for (sigma, _) in &part.elements {
+            noise.extend((0..per_element).map(|_| (sigma * standard_normal(&mut self.rng)) as f32));
+        }
+        let noise = Tensor::from_vec(noise, x.dims(), x.device())?.to_dtype(x.dtype())?;
+        self.space.block(turn.block)?.domain.step(x, &noise)
+    }
+
+    fn tell(&mut self, turn: &Turn<'_>, candidate: &Tensor, cost: &Cost) -> Result<Tensor> {
+        let totals = cost.total.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+        let part = &mut self.parts[turn.block.0];
+        let accept: Vec<u8> = totals
+            .iter()
+            .zip(&mut part.elements)
+            .map(|(&total, (sigma, incumbent))| {
+                if turn.inner == 0 {
+                    *incumbent = if total.is_finite() { total } else { f32::INFINITY };
+                    return 1;
+                }
+                let accepted = total.is_finite() && total <= *incumbent;
+                if accepted {
+                    *incumbent = total;
+                }
+                *sigma *= if accepted { (1.0f64 / 3.0).exp() } else { (-1.0f64 / 12.0).exp() };
+                u8::from(accepted)
+            })
+            .collect();
+        let mut shape = vec![accept.len()];
+        shape.resize(candidate.rank(), 1);
+        let accept = Tensor::from_vec(accept, shape, &Device::Cpu)?.to_device(candidate.device())?;
+        Ok(accept.broadcast_as(candidate.dims())?.where_cond(candidate, turn.value())?)
+    }
+}
+
+/// Box–Muller; one value per call so that the stream depends on nothing but the count.
+fn standard_normal(rng: &mut ChaCha8Rng) -> f64 {
+    let (u, v): (f64, f64) = (rng.random(), rng.random());
+    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}

@@ -1,0 +1,32 @@
+//! The contracts and the driver of learned zeroth-order optimizers.
+//!
+//! 1. A [`CostFunction`] is anything that can be *evaluated*.
+//! 2. A [`LearnedOptimizer`] looks at the variables and the cost, remembers, and proposes the next point. It never asks
+//!    for a gradient of the cost.
+//! 3. [`minimize`] runs any [`Optimizer`] on any cost through a [`Schedule`] of blocks.
+//!
+//! [`minimize`] shows all of it on a toy of two variables; the structure-from-motion solver of `dro-sfm` is the same
+//! call with two blocks (an inverse-depth map and camera poses) and a convolutional rule for each.
+
+mod budget;
+mod cost;
+mod driver;
+mod error;
+mod learned;
+mod observer;
+mod optimizer;
+mod schedule;
+mod space;
+
+pub mod baselines;
+pub mod cells;
+
+pub use budget::{Budget, Termination};
+pub use cost::{ClosureCost, Cost, CostFunction, cost_fn};
+pub use driver::{Solution, minimize};
+pub use error::{Error, Result};
+pub use learned::{LearnedOptimizer, Memory};
+pub use observer::{Observer, Record, Step, Trajectory};
+pub use optimizer::{Bound, Optimizer, Turn};
+pub use schedule::{Coupling, Detach, Schedule, Sweep};
+pub use space::{Block, BlockId, Domain, Manifold, Point, Space};

@@ -1,0 +1,7 @@
+//! Cameras, rigid motions, inverse depth, projection, warping and grid sampling with gradients.
+
+mod error;
+mod pinhole;
+
+pub use error::{Error, Result};
+pub use pinhole::Pinhole;

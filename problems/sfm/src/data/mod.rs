@@ -1,0 +1,1 @@
+//! Image sequences on disk: layouts, intrinsics, ground truth.

@@ -1,0 +1,1 @@
+//! Files a user takes away: depth, trajectories, point clouds, curves, pictures.

@@ -1,0 +1,16 @@
+//! DRO, the Deep Recurrent Optimizer for Structure-from-Motion.
+
+pub mod data;
+pub mod error;
+pub mod eval;
+pub mod export;
+mod map;
+pub mod patchmatch;
+pub mod scene;
+pub mod sequence;
+mod solver;
+pub mod weights;
+
+pub use error::{Error, Result};
+pub use map::Map;
+pub use solver::{Estimate, Solver, Unwatched, Update, Views, Watch};

@@ -1,0 +1,1 @@
+//! A classical zeroth-order solver of the same problem, without weights.

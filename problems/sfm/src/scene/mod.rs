@@ -1,0 +1,1 @@
+//! A small generated room, for the demo and tests.

@@ -1,0 +1,1 @@
+//! From windows to one trajectory: a consistent scale, fused points.

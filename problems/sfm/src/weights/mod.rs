@@ -1,0 +1,1 @@
+//! Weights: strict safetensors, and published checkpoints read without executing anything.
