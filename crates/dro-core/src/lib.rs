@@ -18,6 +18,9 @@ mod optimizer;
 mod schedule;
 mod space;
 
+#[cfg(test)]
+mod tests;
+
 pub mod baselines;
 pub mod cells;
 

@@ -1,0 +1,78 @@
+//! The published cost: squared difference of warped features.
+
+use candle_core::Tensor;
+use dro_core::{BlockId, Cost, CostFunction, Point, Space};
+use dro_vision::{depth_from_inverse, euler_to_matrix, warp};
+
+use crate::{
+    Result,
+    network::{InverseDepthRange, repeat_each},
+};
+
+/// `C_i = (F_target − warp(F_i; depth, pose_i))²`, per channel (DRO, arXiv 2103.13201, equation 1, squared as in the
+/// published code).
+///
+/// Block `inverse_depth` gets the mean over neighbours, `[batch, channels, h, w]`; block `poses` gets each neighbour's
+/// own, `[batch · neighbours, channels, h, w]`. The total is the mean over everything but the batch.
+#[derive(Debug, Clone)]
+pub struct FeatureMetricCost {
+    space: Space,
+    target: Tensor,
+    neighbours: Tensor,
+    intrinsics: Tensor,
+    range: InverseDepthRange,
+}
+
+impl FeatureMetricCost {
+    /// * `target`: features `[batch, c, h, w]`
+    /// * `neighbours`: features `[batch · neighbours, c, h, w]`, batch-major
+    /// * `intrinsics`: `[batch, 3, 3]` at the features' resolution
+    pub fn new(
+        target: &Tensor,
+        neighbours: &Tensor,
+        intrinsics: &Tensor,
+        range: InverseDepthRange,
+    ) -> Result<Self> {
+        let (batch, _, height, width) = target.dims4()?;
+        let count = neighbours.dim(0)? / batch;
+        Ok(Self {
+            space: super::sfm_space(height, width, count)?,
+            target: repeat_each(target, count)?,
+            neighbours: neighbours.clone(),
+            intrinsics: repeat_each(intrinsics, count)?,
+            range,
+        })
+    }
+}
+
+impl CostFunction for FeatureMetricCost {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn evaluate(&self, at: &Point, block: BlockId) -> dro_core::Result<Cost> {
+        let (batch, pairs) = (at.batch(), self.neighbours.dim(0)?);
+        let count = pairs / batch;
+        let evaluate = || -> Result<Cost> {
+            let inverse = self.range.scale(at.get(super::INVERSE_DEPTH))?;
+            let depth = repeat_each(&depth_from_inverse(&inverse)?, count)?;
+            let poses = euler_to_matrix(&at.get(super::POSES).reshape((pairs, 6))?)?;
+            let warped = warp(&self.neighbours, &depth, &self.intrinsics, &self.intrinsics, &poses)?;
+            let per_pair = (&self.target - warped)?.sqr()?;
+            let total = per_pair.reshape((batch, ()))?.mean(1)?;
+            let (_, channels, height, width) = per_pair.dims4()?;
+            let map = match block {
+                super::INVERSE_DEPTH if count > 1 => {
+                    per_pair.reshape((batch, count, channels, height, width))?.mean(1)?
+                }
+                _ => per_pair,
+            };
+            Ok(Cost { total, map: Some(map) })
+        };
+        evaluate().map_err(dro_core::Error::outside)
+    }
+
+    fn is_differentiable(&self) -> bool {
+        true
+    }
+}

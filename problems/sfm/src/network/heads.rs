@@ -1,0 +1,78 @@
+//! Small heads that read variables off a feature map.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Module, VarBuilder};
+use dro_core::cells::Conv;
+
+/// One number per pixel: 3x3, ReLU, 3x3 → 1. The caller applies sigmoid (start value) or tanh (increment).
+#[derive(Debug, Clone)]
+pub struct DepthHead {
+    conv1: Conv,
+    conv2: Conv,
+}
+
+impl DepthHead {
+    /// Reads `channels`, with as many hidden ones.
+    pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            conv1: Conv::same(channels, channels, (3, 3), vb.pp("conv1"))?,
+            conv2: Conv::same(channels, 1, (3, 3), vb.pp("conv2"))?,
+        })
+    }
+}
+
+impl Module for DepthHead {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.conv2.forward(&self.conv1.forward(x)?.relu()?)
+    }
+}
+
+/// One 6-vector per map: 3x3, ReLU, 3x3 → 6, mean over space; the rotation part times 0.01.
+#[derive(Debug, Clone)]
+pub struct PoseHead {
+    conv1: Conv,
+    conv2: Conv,
+}
+
+impl PoseHead {
+    /// Reads `inputs` channels through `hidden` ones.
+    pub fn new(inputs: usize, hidden: usize, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            conv1: Conv::same(inputs, hidden, (3, 3), vb.pp("conv1_pose"))?,
+            conv2: Conv::same(hidden, 6, (3, 3), vb.pp("conv2_pose"))?,
+        })
+    }
+}
+
+impl Module for PoseHead {
+    /// `[n, inputs, h, w]` → `[n, 6]`.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let pose = self.conv2.forward(&self.conv1.forward(x)?.relu()?)?.mean((2, 3))?;
+        // Rotations move the picture much more than translations: the published scale.
+        let scale = Tensor::new(&[1f32, 1.0, 1.0, 0.01, 0.01, 0.01], x.device())?.to_dtype(x.dtype())?;
+        pose.broadcast_mul(&scale)
+    }
+}
+
+/// Logits of the convex upsampling: 3x3 → 2·channels, ReLU, 1x1 → 9·8·8, times 0.25 to balance gradients.
+#[derive(Debug, Clone)]
+pub struct MaskHead {
+    hidden: Conv,
+    out: Conv,
+}
+
+impl MaskHead {
+    /// Reads `channels`.
+    pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            hidden: Conv::same(channels, 2 * channels, (3, 3), vb.pp(0))?,
+            out: Conv::same(2 * channels, 9 * super::STRIDE * super::STRIDE, (1, 1), vb.pp(2))?,
+        })
+    }
+}
+
+impl Module for MaskHead {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.out.forward(&self.hidden.forward(x)?.relu()?)? * 0.25
+    }
+}

@@ -1,0 +1,116 @@
+//! The network as a [`Solver`].
+
+use candle_core::Device;
+use dro_core::{Budget, Coupling, Observer};
+use dro_vision::{euler, intrinsics_tensor};
+use nalgebra::Isometry3;
+
+use super::{DroNet, Encoded, MULTIPLE};
+use crate::{
+    Error, Estimate, Map, Result, Solver, Views, Watch,
+    cost::{INVERSE_DEPTH, POSES},
+    watch::{WatchObserver, total_cost, unwrapped},
+};
+
+/// How long the network optimises; any number may be asked, whatever the training length was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Iterations {
+    /// Stages, m.
+    pub stages: usize,
+    /// Updates of each block per stage, n.
+    pub inner: usize,
+}
+
+/// DRO on one set of views: learned start values, then alternating learned updates on the feature-metric cost.
+#[derive(Debug, Clone)]
+pub struct DroSolver {
+    net: DroNet,
+    device: Device,
+    iterations: Iterations,
+    coupling: Coupling,
+}
+
+impl DroSolver {
+    /// With the iterations and the coupling that the weights were trained with.
+    pub fn new(net: DroNet, device: Device) -> Self {
+        let config = net.config();
+        let iterations =
+            Iterations { stages: config.updates / config.updates_per_stage, inner: config.updates_per_stage };
+        let coupling = config.coupling;
+        Self { net, device, iterations, coupling }
+    }
+
+    /// With other iterations.
+    pub fn with_iterations(mut self, iterations: Iterations) -> Self {
+        self.iterations = iterations;
+        self
+    }
+
+    /// With another coupling.
+    pub fn with_coupling(mut self, coupling: Coupling) -> Self {
+        self.coupling = coupling;
+        self
+    }
+
+    /// The iterations it will do.
+    pub fn iterations(&self) -> Iterations {
+        self.iterations
+    }
+
+    /// The coupling it will use.
+    pub fn coupling(&self) -> Coupling {
+        self.coupling
+    }
+
+    fn encode(&self, views: &Views) -> Result<Encoded> {
+        let to_device = |image: &candle_core::Tensor| image.to_device(&self.device);
+        let target = to_device(&views.target)?;
+        let neighbours = views.neighbours.iter().map(to_device).collect::<candle_core::Result<Vec<_>>>()?;
+        let intrinsics = intrinsics_tensor(&views.camera, 1, &self.device)?;
+        self.net.encode(&target, &neighbours, &intrinsics, false)
+    }
+}
+
+impl Solver for DroSolver {
+    fn multiple_of(&self) -> usize {
+        MULTIPLE
+    }
+
+    fn solve(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
+        let encoded = self.encode(views)?;
+        let cost = encoded.feature_metric_cost()?;
+        let cost_start = total_cost(&cost, &encoded.start)?;
+
+        let range = encoded.range;
+        let mut observer = WatchObserver::new(watch, |point| {
+            let inv_depth = Map::from_tensor(&range.scale(point.get(INVERSE_DEPTH))?)?;
+            Ok((inv_depth, isometries(point.get(POSES))?))
+        });
+        let schedule = self.net.schedule(self.iterations, self.coupling);
+        let observers: &mut [&mut dyn Observer] = &mut [&mut observer];
+        let (solution, optimizer) = self
+            .net
+            .optimize(&encoded, &cost, &schedule, &Budget::default(), observers)
+            .map_err(unwrapped)?;
+        observer.finish()?;
+
+        Ok(Estimate {
+            inv_depth: Map::from_tensor(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
+            poses: isometries(solution.last.get(POSES))?,
+            cost_start,
+            cost_end: total_cost(&cost, &solution.last)?,
+            updates: solution.evaluations,
+        })
+    }
+}
+
+/// `[1, neighbours, 6]` → one `neighbour_from_target` each.
+fn isometries(poses: &candle_core::Tensor) -> Result<Vec<Isometry3<f64>>> {
+    let rows = poses.flatten_to(1)?.to_dtype(candle_core::DType::F64)?.to_vec2::<f64>()?;
+    rows.iter()
+        .map(|row| match *row.as_slice() {
+            [tx, ty, tz, rx, ry, rz] => Ok(euler::to_isometry(&[tx, ty, tz, rx, ry, rz])),
+            _ => Err(Error::argument("pose", "6 numbers", row.len())),
+        })
+        .collect()
+}
