@@ -1,1 +1,4 @@
-//! Cross-crate tests.
+//! What crosses crates. One binary, so that it links once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod architecture;
