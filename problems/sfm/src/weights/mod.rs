@@ -1,1 +1,23 @@
 //! Weights: strict safetensors, and published checkpoints read without executing anything.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `config` | what a network was made and trained for |
+//! | `file` | our files: safetensors whose metadata holds the configuration |
+//! | `shapes` | the name and shape of every tensor of a configuration |
+//! | `formula` | weights made from their names, for tests |
+//! | `pickle`, `pickle_value` | Python's pickle format as inert data |
+//! | `torch`, `torch_tensor` | PyTorch's two checkpoint layouts |
+//! | `import` | a published checkpoint to [`Weights`] |
+//! | `summary` | the text of `dro weights show` |
+
+mod config;
+mod differences;
+mod file;
+mod formula;
+mod shapes;
+
+pub use config::ModelConfig;
+pub use file::Weights;
+pub use formula::formula_weights;
+pub use shapes::expected_shapes;

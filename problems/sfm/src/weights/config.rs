@@ -1,0 +1,242 @@
+//! What a network was made and trained for.
+
+use dro_core::Coupling;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Images are halved four times, so their sides are multiples of this.
+const SIDE_STEP: usize = 16;
+
+/// The published network's settings, stored with its weights.
+///
+/// The default is the published ScanNet network (`it12-h-out`, 0.2 to 10 m, 240x320).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Channels of the hidden states: 128 or 64.
+    pub hidden: usize,
+    /// Updates of each block in all stages together, a multiple of `updates_per_stage`; 0 leaves the start values.
+    pub updates: usize,
+    /// Updates of each block in one stage, at least 1.
+    pub updates_per_stage: usize,
+    /// Whether training put a loss on every update instead of on the last of each stage.
+    pub intermediate: bool,
+    /// Whether the network's output x in [0, 1] is spread over the depth range:
+    /// inverse depth = 1/max + (1/min − 1/max)·x in 1/m. Otherwise x itself is the inverse depth.
+    pub scaled_range: bool,
+    /// Smallest depth in metres, above 0.
+    pub min_depth_m: f64,
+    /// Largest depth in metres, above `min_depth_m`.
+    pub max_depth_m: f64,
+    /// Height and width in pixels of the images it was trained on, multiples of 16.
+    pub image_size: (usize, usize),
+    /// What depth updates see of the poses within a stage, and the other way round.
+    pub coupling: Coupling,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            hidden: 128,
+            updates: 12,
+            updates_per_stage: 4,
+            intermediate: false,
+            scaled_range: true,
+            min_depth_m: 0.2,
+            max_depth_m: 10.0,
+            image_size: (240, 320),
+            coupling: Coupling::Jacobi,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Checks every range that the fields state.
+    pub fn validate(&self) -> Result<()> {
+        let require = |holds: bool, name: &str, expected: &str, found: String| {
+            if holds { Ok(()) } else { Err(Error::argument(name, expected, found)) }
+        };
+        let (height, width) = self.image_size;
+        let (min, max) = (self.min_depth_m, self.max_depth_m);
+        let side = |n: usize| n > 0 && n.is_multiple_of(SIDE_STEP);
+        require([64, 128].contains(&self.hidden), "hidden", "64 or 128", self.hidden.to_string())?;
+        require(self.updates_per_stage > 0, "updates_per_stage", "at least 1", "0".into())?;
+        require(
+            self.updates.is_multiple_of(self.updates_per_stage),
+            "updates",
+            "a multiple of updates_per_stage",
+            format!("{} with {} per stage", self.updates, self.updates_per_stage),
+        )?;
+        require(min.is_finite() && min > 0.0, "min_depth_m", "a finite number above 0", min.to_string())?;
+        require(
+            max.is_finite() && max > min,
+            "max_depth_m",
+            "a finite number above min_depth_m",
+            format!("{max} with min_depth_m {min}"),
+        )?;
+        require(
+            side(height) && side(width),
+            "image_size",
+            "a height and width that are multiples of 16",
+            format!("{height}x{width}"),
+        )
+    }
+
+    /// Stages: `updates / updates_per_stage`, and 0 if the latter is 0.
+    pub fn stages(&self) -> usize {
+        self.updates.checked_div(self.updates_per_stage).unwrap_or(0)
+    }
+
+    /// The settings that a published version string stands for; depths in metres, size as (height, width).
+    ///
+    /// The string is `itN` (N updates in all), then in any order `-seqK` (K per stage, 4 if absent), `-h` (hidden size
+    /// 128 instead of 64), `-inter` (losses on every update) and `-out` (scaled range). As in the published code an N
+    /// that is not a multiple of K is rounded down to one. The coupling is Jacobi, which the published code computes.
+    /// Only checkpoints are read with this; our own files name every setting.
+    pub fn from_version(
+        version: &str,
+        min_depth_m: f64,
+        max_depth_m: f64,
+        image_size: (usize, usize),
+    ) -> Result<Self> {
+        let wrong = |found: String| {
+            let expected = "itN and then any of -seqK, -h, -inter, -out, each once (such as it12-h-out)";
+            Error::argument("version", expected, found)
+        };
+        let number = |part: &str, prefix: &str| part.strip_prefix(prefix)?.parse::<usize>().ok();
+        let mut config = Self {
+            hidden: 64,
+            updates_per_stage: 4,
+            intermediate: false,
+            scaled_range: false,
+            min_depth_m,
+            max_depth_m,
+            image_size,
+            coupling: Coupling::Jacobi,
+            ..Self::default()
+        };
+        let mut parts = version.split('-');
+        let updates = parts
+            .next()
+            .and_then(|part| number(part, "it"))
+            .ok_or_else(|| wrong(format!("{version:?}, which does not start with itN")))?;
+        let mut seen: Vec<&str> = Vec::new();
+        for part in parts {
+            let kind = match part {
+                "h" => {
+                    config.hidden = 128;
+                    "h"
+                }
+                "inter" => {
+                    config.intermediate = true;
+                    "inter"
+                }
+                "out" => {
+                    config.scaled_range = true;
+                    "out"
+                }
+                _ => match number(part, "seq") {
+                    Some(per_stage) if per_stage > 0 => {
+                        config.updates_per_stage = per_stage;
+                        "seq"
+                    }
+                    _ => return Err(wrong(format!("{part:?} in {version:?}"))),
+                },
+            };
+            if seen.contains(&kind) {
+                return Err(wrong(format!("{kind:?} twice in {version:?}")));
+            }
+            seen.push(kind);
+        }
+        config.updates = updates - updates % config.updates_per_stage;
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (320, 960);
+
+    fn parsed(version: &str) -> ModelConfig {
+        ModelConfig::from_version(version, 0.5, 80.0, SIZE).unwrap()
+    }
+
+    #[test]
+    fn published_versions_are_understood() {
+        let kitti = ModelConfig {
+            scaled_range: false,
+            min_depth_m: 0.5,
+            max_depth_m: 80.0,
+            image_size: SIZE,
+            ..Default::default()
+        };
+        assert_eq!(parsed("it12-h"), kitti);
+        assert_eq!(parsed("it12-h-out"), ModelConfig { scaled_range: true, ..kitti.clone() });
+        let self_supervised =
+            ModelConfig { hidden: 64, updates: 8, intermediate: true, scaled_range: true, ..kitti.clone() };
+        assert_eq!(parsed("it8-seq4-inter-out"), self_supervised);
+        assert_eq!(parsed("it0").updates, 0);
+        let uneven = parsed("it16-seq5-h");
+        assert_eq!((uneven.updates, uneven.updates_per_stage, uneven.stages()), (15, 5, 3));
+    }
+
+    #[test]
+    fn the_default_is_the_scannet_network() {
+        let scannet = ModelConfig::from_version("it12-h-out", 0.2, 10.0, (240, 320)).unwrap();
+        assert_eq!(scannet, ModelConfig::default());
+        assert_eq!(scannet.stages(), 3);
+    }
+
+    #[test]
+    fn other_versions_are_errors_that_show_the_part() {
+        for (version, found) in [
+            ("", "does not start with itN"),
+            ("12-h", "does not start with itN"),
+            ("it-h", "does not start with itN"),
+            ("h-it12", "does not start with itN"),
+            ("it99999999999999999999", "does not start with itN"),
+            ("it12-hout", "\"hout\""),
+            ("it12-seq0", "\"seq0\""),
+            ("it12-seq", "\"seq\""),
+            ("it12--h", "\"\""),
+            ("it12-h-h", "\"h\" twice"),
+            ("it12-seq2-seq4", "\"seq\" twice"),
+        ] {
+            let message = ModelConfig::from_version(version, 0.2, 10.0, SIZE).unwrap_err().to_string();
+            assert!(message.starts_with("version: expected itN") && message.contains(found), "{message}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_checked_by_name() {
+        let good = ModelConfig::default();
+        good.validate().unwrap();
+        for (name, bad) in [
+            ("hidden", ModelConfig { hidden: 96, ..good.clone() }),
+            ("updates_per_stage", ModelConfig { updates_per_stage: 0, ..good.clone() }),
+            ("updates", ModelConfig { updates: 13, ..good.clone() }),
+            ("min_depth_m", ModelConfig { min_depth_m: 0.0, ..good.clone() }),
+            ("min_depth_m", ModelConfig { min_depth_m: f64::NAN, ..good.clone() }),
+            ("max_depth_m", ModelConfig { max_depth_m: 0.2, ..good.clone() }),
+            ("max_depth_m", ModelConfig { max_depth_m: f64::INFINITY, ..good.clone() }),
+            ("image_size", ModelConfig { image_size: (240, 321), ..good.clone() }),
+            ("image_size", ModelConfig { image_size: (0, 320), ..good.clone() }),
+        ] {
+            let message = bad.validate().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("{name}: expected ")), "{message}");
+        }
+    }
+
+    #[test]
+    fn json_round_trips_and_unknown_keys_are_errors() {
+        let config = parsed("it8-seq2-inter-out");
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<ModelConfig>(&json).unwrap(), config);
+        assert!(serde_json::from_str::<ModelConfig>(r#"{"hiden": 64}"#).is_err());
+    }
+}
