@@ -2,6 +2,11 @@
 
 mod error;
 mod pinhole;
+mod tensor;
 
 pub use error::{Error, Result};
 pub use pinhole::Pinhole;
+pub use tensor::{
+    compose, convex_upsample, depth_from_inverse, euler_to_matrix, intrinsics_tensor, inverse, project_depth,
+    resize_bilinear, scale_intrinsics, se3_exp, se3_log, se3_retract, warp,
+};
