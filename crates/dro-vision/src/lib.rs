@@ -1,7 +1,11 @@
 //! Cameras, rigid motions, inverse depth, projection, warping and grid sampling with gradients.
 
 mod error;
+pub mod euler;
 mod pinhole;
+pub mod se3;
+mod series;
+pub mod so3;
 mod tensor;
 
 pub use error::{Error, Result};

@@ -33,11 +33,16 @@ pub fn project_depth(
     let k_shape = [Some(n), Some(3), Some(3)];
     expect_shape("k_target", k_target, k_shape, "[n, 3, 3] with the depth's n")?;
     expect_shape("k_neighbour", k_neighbour, k_shape, "[n, 3, 3] with the depth's n")?;
-    expect_shape("neighbour_from_target", neighbour_from_target, [Some(n), Some(3), Some(4)], "[n, 3, 4] with the depth's n")?;
+    expect_shape(
+        "neighbour_from_target",
+        neighbour_from_target,
+        [Some(n), Some(3), Some(4)],
+        "[n, 3, 4] with the depth's n",
+    )?;
 
     // K_n·(R·d·K_t⁻¹·u + t) = d·(H·u) + b: one product of small matrices, then one pass over pixels.
-    let projection = k_neighbour.matmul(neighbour_from_target)?;
-    let h_matrix = projection.narrow(2, 0, 3)?.matmul(&inverse_of_k(k_target)?)?;
+    let projection = k_neighbour.contiguous()?.matmul(&neighbour_from_target.contiguous()?)?;
+    let h_matrix = projection.narrow(2, 0, 3)?.contiguous()?.matmul(&inverse_of_k(k_target)?)?;
     let b = projection.narrow(2, 3, 1)?;
     let rays = h_matrix.reshape((n * 3, 3))?.matmul(&pixels(h, w, depth)?)?.reshape((n, 3, h * w))?;
     let points = rays.broadcast_mul(&depth.reshape((n, 1, h * w))?)?.broadcast_add(&b)?;
@@ -83,5 +88,7 @@ fn pixels(h: usize, w: usize, like: &Tensor) -> Result<Tensor> {
     values.extend((0..h).flat_map(|_| (0..w).map(|x| x as f64)));
     values.extend((0..h).flat_map(|y| (0..w).map(move |_| y as f64)));
     values.resize(3 * h * w, 1.0);
-    Ok(Tensor::from_vec(values, (3, h * w), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?)
+    Ok(Tensor::from_vec(values, (3, h * w), &Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())?)
 }

@@ -46,5 +46,7 @@ fn weights(from: usize, to: usize, like: &Tensor) -> Result<Tensor> {
         row[low] += 1.0 - fraction;
         row[(low + 1).min(from - 1)] += fraction;
     }
-    Ok(Tensor::from_vec(values, (to, from), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?)
+    Ok(Tensor::from_vec(values, (to, from), &Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())?)
 }

@@ -66,7 +66,7 @@ pub fn se3_log(pose: &Tensor) -> Result<Tensor> {
     let there = pose.detach();
     let step = compose(&inverse(&there)?, pose)?;
     let entry = |row, column| step.narrow(1, row, 1)?.narrow(2, column, 1);
-    let half = |a: Tensor, b: Tensor| ((a - b)? * 0.5);
+    let half = |a: Tensor, b: Tensor| (a - b)? * 0.5;
     let delta = Tensor::cat(
         &[
             step.narrow(2, 3, 1)?,
@@ -118,27 +118,21 @@ fn factors(theta2: &Tensor) -> Result<[Tensor; 3]> {
     let far = small.where_cond(&theta2.ones_like()?, theta2)?;
     let theta = far.sqrt()?;
     let (sin, cos) = (theta.sin()?, theta.cos()?);
-    let closed = [
-        (&sin / &theta)?,
-        ((1.0 - cos)? / &far)?,
-        ((&theta - &sin)? / (&far * &theta)?)?,
-    ];
-    let mut out = Vec::with_capacity(3);
-    for (first, closed) in closed.iter().enumerate() {
-        out.push(small.where_cond(&series(&near, first + 1)?, closed)?);
-    }
-    out.try_into().map_err(|_| candle_core::Error::Msg("three factors".into()).bt().into())
+    let pick = |first, closed: Tensor| small.where_cond(&series(&near, first)?, &closed);
+    Ok([
+        pick(1, (&sin / &theta)?)?,
+        pick(2, ((1.0 - cos)? / &far)?)?,
+        pick(3, ((&theta - &sin)? / (&far * &theta)?)?)?,
+    ])
 }
 
 /// `Σ_k (−x)^k / (2k + first)!` by Horner's rule; nine terms are exact in f64 for 0 ≤ x ≤ 1.
-fn series(x: &Tensor, first: usize) -> Result<Tensor> {
+fn series(x: &Tensor, first: u32) -> candle_core::Result<Tensor> {
     let mut sum = x.ones_like()?;
     for k in (1..9).rev() {
-        let quotient = ((2 * k + first) * (2 * k + first - 1)) as f64;
-        sum = (sum * x)?.affine(-1.0 / quotient, 1.0)?;
+        sum = (sum * x)?.affine(-1.0 / f64::from((2 * k + first) * (2 * k + first - 1)), 1.0)?;
     }
-    let factorial: usize = (1..=first).product();
-    Ok((sum / factorial as f64)?)
+    sum / (1..=first).map(f64::from).product::<f64>()
 }
 
 /// The matrices `φ^` with `φ^·x = φ × x`: `[n, 3]` to `[n, 3, 3]`.
@@ -149,7 +143,8 @@ fn hat(phi: &Tensor) -> Result<Tensor> {
         [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0],
         [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
     ];
-    let generators = Tensor::new(&generators, &Device::Cpu)?.to_dtype(phi.dtype())?.to_device(phi.device())?;
+    let generators =
+        Tensor::new(&generators, &Device::Cpu)?.to_dtype(phi.dtype())?.to_device(phi.device())?;
     Ok(phi.contiguous()?.matmul(&generators)?.reshape(((), 3, 3))?)
 }
 
@@ -157,5 +152,6 @@ fn hat(phi: &Tensor) -> Result<Tensor> {
 fn isometry(rows: &[f64; 12]) -> Isometry3<f64> {
     let [a, b, c, x, d, e, f, y, g, h, i, z] = *rows;
     let r = Rotation3::from_matrix_unchecked(Matrix3::new(a, b, c, d, e, f, g, h, i));
-    Isometry3::from_parts(Translation3::new(x, y, z), UnitQuaternion::from_rotation_matrix(&r))
+    let r = UnitQuaternion::new_normalize(UnitQuaternion::from_rotation_matrix(&r).into_inner());
+    Isometry3::from_parts(Translation3::new(x, y, z), r)
 }

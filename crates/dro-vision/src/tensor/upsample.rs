@@ -38,6 +38,6 @@ pub fn convex_upsample(x: &Tensor, mask_logits: &Tensor, ratio: usize) -> Result
         });
     }
     let out = out.map_or_else(|| x.zeros_like(), Ok)?;
-    let out = out.reshape(&[n, c, ratio, ratio, h, w][..])?.permute(vec![0, 1, 4, 2, 5, 3])?;
+    let out = out.reshape((n, c, ratio, ratio, h, w))?.permute((0, 1, 4, 2, 5, 3))?;
     Ok(out.reshape((n, c, h * ratio, w * ratio))?)
 }
