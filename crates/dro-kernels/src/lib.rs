@@ -1,7 +1,9 @@
 //! Kernels as candle custom ops, each beside a plain-candle reference that the tests compare with.
 
 mod conv;
+mod grid_sample;
 mod pool;
 
 pub use conv::{ConvGeometry, conv2d};
+pub use grid_sample::{grid_sample, grid_sample_reference};
 pub use pool::max_pool_3x3_s2;
