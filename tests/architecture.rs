@@ -42,7 +42,8 @@ fn every_arrow_points_the_right_way() {
     for member in members() {
         let manifest = manifest(&member);
         let name = manifest["package"]["name"].as_str().unwrap();
-        let allowed = allowed.get(name).unwrap_or_else(|| panic!("{name} has no room in docs/architecture.md"));
+        let allowed =
+            allowed.get(name).unwrap_or_else(|| panic!("{name} has no room in docs/architecture.md"));
         for dependency in own_dependencies(&manifest) {
             assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
         }
@@ -71,7 +72,8 @@ fn published_packages_are_described() {
 
 #[test]
 fn the_top_level_is_as_drawn() {
-    let expected = ["Cargo.lock", "Cargo.toml", "README.md", "crates", "docs", "examples", "problems", "tests"];
+    let expected =
+        ["Cargo.lock", "Cargo.toml", "README.md", "crates", "docs", "examples", "problems", "tests"];
     for name in expected {
         assert!(root().join(name).exists(), "{name} is missing");
     }
@@ -79,7 +81,8 @@ fn the_top_level_is_as_drawn() {
 
 #[test]
 fn no_source_file_is_a_god_file() {
-    let mut stack: Vec<PathBuf> = ["crates", "problems", "examples", "tests"].iter().map(|d| root().join(d)).collect();
+    let mut stack: Vec<PathBuf> =
+        ["crates", "problems", "examples", "tests"].iter().map(|d| root().join(d)).collect();
     while let Some(path) = stack.pop() {
         if path.is_dir() {
             stack.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));

@@ -3,7 +3,7 @@
 use candle_core::Device;
 use dro_core::{Budget, Coupling, Observer};
 use dro_vision::{euler, intrinsics_tensor};
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, Vector6};
 
 use super::{DroNet, Encoded, MULTIPLE};
 use crate::{
@@ -109,7 +109,7 @@ fn isometries(poses: &candle_core::Tensor) -> Result<Vec<Isometry3<f64>>> {
     let rows = poses.flatten_to(1)?.to_dtype(candle_core::DType::F64)?.to_vec2::<f64>()?;
     rows.iter()
         .map(|row| match *row.as_slice() {
-            [tx, ty, tz, rx, ry, rz] => Ok(euler::to_isometry(&[tx, ty, tz, rx, ry, rz])),
+            [tx, ty, tz, rx, ry, rz] => Ok(euler::isometry(&Vector6::new(tx, ty, tz, rx, ry, rz))),
             _ => Err(Error::argument("pose", "6 numbers", row.len())),
         })
         .collect()

@@ -1,0 +1,143 @@
+//! The network against the golden vectors: what the published program computes for fixed inputs and formula weights.
+//! Where they come from: tests/fixtures/golden/README.md.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use candle_core::{Device, Tensor};
+use dro_core::{Budget, CostFunction, Coupling};
+use dro_sfm::{
+    cost::{INVERSE_DEPTH, POSES},
+    network::{DroNet, Encoded, Iterations, Keep, Predictions},
+    weights::{ModelConfig, formula_weights},
+};
+
+/// Features and costs.
+const TIGHT: f64 = 1e-4;
+/// Final depths and poses, after 24 recurrent updates.
+const FINAL: f64 = 1e-3;
+
+struct Golden {
+    tensors: HashMap<String, Tensor>,
+    net: DroNet,
+}
+
+impl Golden {
+    fn load(name: &str, version: &str, min_depth_m: f64, max_depth_m: f64) -> Self {
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/golden/{name}.safetensors"));
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+        let (_, _, height, width) = tensors["target"].dims4().unwrap();
+        let config = ModelConfig::from_version(version, min_depth_m, max_depth_m, (height, width)).unwrap();
+        let weights = formula_weights(&config).unwrap();
+        Self { tensors, net: DroNet::new(&config, weights.var_builder(&Device::Cpu)).unwrap() }
+    }
+
+    fn neighbours(&self) -> Vec<Tensor> {
+        (0..).map_while(|i| self.tensors.get(&format!("ref{i}")).cloned()).collect()
+    }
+
+    fn encode(&self, train: bool) -> Encoded {
+        self.net
+            .encode(&self.tensors["target"], &self.neighbours(), &self.tensors["intrinsics"], train)
+            .unwrap()
+    }
+
+    fn close(&self, found: &Tensor, name: &str, tolerance: f64) {
+        let expected = &self.tensors[name];
+        assert_eq!(found.dims(), expected.dims(), "{name}");
+        let norm = |t: &Tensor| {
+            f64::from(t.sqr().unwrap().sum_all().unwrap().sqrt().unwrap().to_scalar::<f32>().unwrap())
+        };
+        let relative = norm(&(found - expected).unwrap()) / norm(expected);
+        println!("{name}: {relative:.2e}");
+        assert!(relative <= tolerance, "{name}: relative error {relative:.2e} is above {tolerance:.0e}");
+    }
+
+    /// Everything that evaluation mode has a vector for.
+    fn check_evaluation(&self) {
+        let (encoded, neighbours) = (self.encode(false), self.neighbours().len());
+        let batch = encoded.start.batch();
+        let features =
+            Tensor::cat(&[&encoded.target_features, &neighbour_major(&encoded.neighbour_features, batch)], 0);
+        self.close(&features.unwrap(), "fnet", TIGHT);
+        self.close(&encoded.depth_context, "cnet_depth", TIGHT);
+        let contexts = neighbour_major(&encoded.pose_context, batch);
+        for i in 0..neighbours {
+            self.close(&contexts.narrow(0, i * batch, batch).unwrap(), &format!("cnet_pose{i}"), TIGHT);
+            let pose = encoded.start.get(POSES).narrow(1, i, 1).unwrap().squeeze(1).unwrap();
+            self.close(&pose, &format!("pose_init{i}"), TIGHT);
+        }
+        self.close(encoded.start.get(INVERSE_DEPTH), "inv_depth_init", TIGHT);
+
+        let cost = encoded.feature_metric_cost().unwrap();
+        let at_start = cost.evaluate(&encoded.start, INVERSE_DEPTH).unwrap();
+        self.close(at_start.map.as_ref().unwrap(), "depth_cost_init", TIGHT);
+
+        let schedule = self.net.schedule(Iterations { stages: 3, inner: 4 }, Coupling::Jacobi);
+        let (solution, optimizer) =
+            self.net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut []).unwrap();
+        assert_eq!(solution.evaluations, 24);
+        self.close(&self.net.full_size_of(&encoded, &solution, &optimizer).unwrap(), "eval_inv_depth", FINAL);
+        self.close(solution.last.get(POSES), "eval_pose", FINAL);
+    }
+}
+
+/// `[batch · neighbours, …]` → neighbours outermost, as the golden vectors stack images.
+fn neighbour_major(x: &Tensor, batch: usize) -> Tensor {
+    let mut shape = vec![batch, x.dims()[0] / batch];
+    shape.extend_from_slice(&x.dims()[1..]);
+    x.reshape(shape).unwrap().transpose(0, 1).unwrap().contiguous().unwrap().flatten(0, 1).unwrap()
+}
+
+#[test]
+fn kitti_style() {
+    Golden::load("kitti_style", "it12-h", 0.2, 80.0).check_evaluation();
+}
+
+#[test]
+fn scannet_style() {
+    Golden::load("scannet_style", "it12-h-out", 0.2, 10.0).check_evaluation();
+}
+
+#[test]
+fn train_style_in_evaluation_mode() {
+    Golden::load("train_style", "it12-h-out", 0.2, 10.0).check_evaluation();
+}
+
+#[test]
+fn train_style_in_training_mode() {
+    let golden = Golden::load("train_style", "it12-h-out", 0.2, 10.0);
+    let encoded = golden.encode(true);
+    let cost = encoded.feature_metric_cost().unwrap();
+    let mut predictions = Predictions::new(&golden.net, &encoded, Keep::StageEnds).unwrap();
+    let schedule = golden.net.schedule(Iterations { stages: 3, inner: 4 }, Coupling::Jacobi);
+    golden.net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut [&mut predictions]).unwrap();
+
+    for (k, inv_depth) in predictions.inv_depth.iter().enumerate() {
+        golden.close(inv_depth, &format!("train_inv_depth{k}"), FINAL);
+    }
+    assert_eq!(predictions.inv_depth.len(), 4);
+    golden.close(&Tensor::stack(&predictions.poses, 2).unwrap(), "train_pose", FINAL);
+}
+
+#[test]
+fn gauss_seidel_is_another_answer() {
+    // The vectors are Jacobi; if both couplings gave them, one of the two would not be implemented.
+    let golden = Golden::load("scannet_style", "it12-h-out", 0.2, 10.0);
+    let encoded = golden.encode(false);
+    let cost = encoded.feature_metric_cost().unwrap();
+    let solve = |coupling| {
+        let schedule = golden.net.schedule(Iterations { stages: 1, inner: 2 }, coupling);
+        let (solution, _) =
+            golden.net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut []).unwrap();
+        solution.last
+    };
+    let (jacobi, seidel) = (solve(Coupling::Jacobi), solve(Coupling::GaussSeidel));
+    let difference = |block| {
+        let difference = (jacobi.get(block) - seidel.get(block)).unwrap().abs().unwrap().sum_all().unwrap();
+        difference.to_scalar::<f32>().unwrap()
+    };
+    // Depth moves first and sees the start poses either way; the poses then see the new depth or the old.
+    assert_eq!(difference(INVERSE_DEPTH), 0.0);
+    assert!(difference(POSES) > 0.0);
+}
