@@ -94,8 +94,8 @@ impl Shapes {
     }
 
     fn mask(&mut self, name: &str, input: usize) {
-        self.conv(&format!("{name}.0"), input, 256, [3, 3]);
-        self.conv(&format!("{name}.2"), 256, MASK, [1, 1]);
+        self.conv(&format!("{name}.0"), input, 2 * input, [3, 3]);
+        self.conv(&format!("{name}.2"), 2 * input, MASK, [1, 1]);
     }
 
     /// What both update rules share: an encoder of cost and variable (`variable` channels), and a separable ConvGRU.
