@@ -1,5 +1,6 @@
 //! Cameras, rigid motions, inverse depth, projection, warping and grid sampling with gradients.
 
+mod brown_conrady;
 mod error;
 pub mod euler;
 mod pinhole;
@@ -8,6 +9,7 @@ mod series;
 pub mod so3;
 mod tensor;
 
+pub use brown_conrady::BrownConrady;
 pub use error::{Error, Result};
 pub use pinhole::Pinhole;
 pub use tensor::{

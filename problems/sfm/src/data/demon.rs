@@ -1,0 +1,58 @@
+//! The two-view test set of DeMoN (Ummenhofer et al., CVPR 2017) as folders: `0000.jpg`, `0001.jpg`, `cam.txt` (3x3),
+//! `poses.txt` (one row per image, 3x4 **world-to-camera**), `0000.npz` (key `depth`, metres or the pair's own unit).
+//!
+//! More than two images are read in the same way. Depth may be missing for any of them.
+
+use std::path::Path;
+
+use super::{
+    camera::CameraModel,
+    decode,
+    depth::{DepthEncoding, DepthFile, DepthSensor},
+    folder, intrinsics, pose,
+    sequence::Frame,
+    text,
+};
+use crate::{Error, Result};
+
+/// Whether the folder holds a camera, poses, and a first image with a four-digit name.
+pub(super) fn recognise(folder: &Path) -> bool {
+    folder.join("cam.txt").is_file()
+        && folder.join("poses.txt").is_file()
+        && folder::list(folder)
+            .unwrap_or_default()
+            .files
+            .iter()
+            .any(|path| folder::is_image_name(path) && folder::stem(path) == "0000")
+}
+
+/// Opens a pair.
+pub(super) fn open(input: &Path) -> Result<Vec<Frame>> {
+    let mut frames = folder::open(input)?;
+    frames.retain(|frame| !frame.name.is_empty() && frame.name.bytes().all(|b| b.is_ascii_digit()));
+    let Some(first) = frames.first() else {
+        return Err(Error::input(input, "images 0000.jpg and 0001.jpg", "none"));
+    };
+    let cam = input.join("cam.txt");
+    let pinhole = intrinsics::pinhole_from_matrix(&cam, &text::numbers(&cam)?)?;
+    let camera = CameraModel::undistorted(pinhole, decode::image_size(&first.image)?);
+    let poses = input.join("poses.txt");
+    let content = text::read(&poses)?;
+    let lines: Vec<_> = text::lines(&poses, &content).collect();
+    if lines.len() != frames.len() {
+        let expected = format!("one row of 12 numbers for each of {} images", frames.len());
+        return Err(Error::input(&poses, expected, format!("{} rows", lines.len())));
+    }
+    for (frame, line) in frames.iter_mut().zip(&lines) {
+        let camera_from_world = pose::from_matrix(text::at_line(&poses, line.number), &line.numbers()?)?;
+        let depth = input.join(format!("{}.npz", frame.name));
+        frame.world_from_camera = camera_from_world.map(|pose| pose.inverse());
+        frame.camera = Some(camera);
+        frame.depth = depth.exists().then(|| DepthFile {
+            path: depth,
+            encoding: DepthEncoding::Npz { key: "depth".into() },
+            sensor: DepthSensor::Registered,
+        });
+    }
+    Ok(frames)
+}
