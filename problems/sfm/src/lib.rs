@@ -1,5 +1,6 @@
 //! DRO, the Deep Recurrent Optimizer for Structure-from-Motion.
 
+pub mod cost;
 pub mod data;
 pub mod error;
 pub mod eval;

@@ -1,0 +1,7 @@
+//! What the solvers minimize.
+
+pub mod census;
+mod edge_filter;
+
+pub use census::{CensusConfig, CensusCost};
+pub(crate) use edge_filter::EdgeFilter;
