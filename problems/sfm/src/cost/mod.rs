@@ -1,10 +1,14 @@
 //! Costs of depth and poses. Another cost is another [`CostFunction`](dro_core::CostFunction) over [`sfm_space`]: the
 //! network and the driver need no change.
 
+pub mod census;
+mod edge_filter;
 mod feature_metric;
 
 use dro_core::{Block, BlockId, Space};
 
+pub use census::{CensusConfig, CensusCost};
+pub(crate) use edge_filter::EdgeFilter;
 pub use feature_metric::FeatureMetricCost;
 
 /// The inverse-depth map, `[1, h, w]`, unscaled.

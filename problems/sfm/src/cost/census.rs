@@ -1,0 +1,378 @@
+//! How badly the neighbours, warped to the target, disagree with it: a cost made of comparisons, without a gradient.
+//!
+//! A neighbour is sampled where each target pixel `(u, v)` of inverse depth `x` is seen by it,
+//! `q ~ K (R K⁻¹ (u, v, 1)ᵀ + x t)` (Hartley & Zisserman, *Multiple View Geometry*, section 13), and the picture so
+//! warped is compared with the target by the *census transform* (Zabih & Woodfill, ECCV 1994): for each of 24
+//! surrounding pixels only whether it is brighter than the centre, darker, or neither counts (the three-way form of
+//! Stein, DAGM 2004). Gain and offset of the camera do not matter; the cost moves in steps, so its gradient is zero or
+//! undefined everywhere.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use dro_core::{Block, BlockId, Cost, CostFunction, Point, Space};
+use dro_vision::Pinhole;
+use nalgebra::{Isometry3, Matrix3};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::EdgeFilter;
+use crate::{Error, Map, Result, patchmatch::PoseChart};
+
+/// Grey values are held as integers in steps of 1/GREY, so that comparisons run eight at a time.
+const GREY: f32 = 16384.0;
+/// How far the compared pixels reach.
+const RADIUS: usize = 3;
+/// Every second pixel of 7 by 7, as a chess board.
+const OFFSETS: [(usize, usize); 24] = chess_board();
+
+const fn chess_board() -> [(usize, usize); 24] {
+    let mut offsets = [(0, 0); 24];
+    let (mut i, mut n) = (0, 0);
+    while i < 49 {
+        if i % 2 == 0 && i != 24 {
+            offsets[n] = (i / 7, i % 7);
+            n += 1;
+        }
+        i += 1;
+    }
+    offsets
+}
+
+/// Settings of [`CensusCost`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CensusConfig {
+    /// Grey differences (0 to 1) up to this count as "neither brighter nor darker".
+    pub tolerance: f64,
+    /// Cost (0 to 1) of a pixel that a neighbour does not see.
+    pub unseen: f64,
+    /// How far the depth block's map is smoothed, pixels.
+    pub reach_px: f64,
+    /// Grey difference (0 to 1) that stops the smoothing.
+    pub contrast: f64,
+}
+
+impl Default for CensusConfig {
+    fn default() -> Self {
+        Self { tolerance: 0.008, unseen: 0.3, reach_px: 4.0, contrast: 0.1 }
+    }
+}
+
+impl CensusConfig {
+    /// Checks every range.
+    pub fn validate(&self) -> Result<()> {
+        let between = |name: &str, value: f64, low: f64, high: f64| {
+            // Written so that NaN fails too.
+            if value >= low && value <= high {
+                Ok(())
+            } else {
+                Err(Error::argument(format!("census.{name}"), format!("a number in [{low}, {high}]"), value))
+            }
+        };
+        between("tolerance", self.tolerance, 0.0, 0.5)?;
+        between("unseen", self.unseen, 0.0, 1.0)?;
+        between("reach_px", self.reach_px, 0.1, 1000.0)?;
+        between("contrast", self.contrast, 1e-3, 1e3)
+    }
+}
+
+/// The census cost of one target against its neighbours, batch 1.
+///
+/// Blocks:
+/// - `"inverse_depth"` `[1, h, w]`, bounded. Its cost map is `[1, 1, h, w]`: at each pixel the cost combined over the
+///   neighbours, smoothed within image edges, so that a candidate map may be judged pixel by pixel.
+/// - `"poses"` `[N, 6]`, `neighbour_from_target` in the [`PoseChart`]. Its cost map is `[N, 1, h, w]`, one map per
+///   neighbour, not smoothed.
+///
+/// All costs are in [0, 1]. `total` is the mean over pixels of the cost combined over the neighbours (half their mean,
+/// half the least of them, because a pixel is often hidden from one neighbour and seen by another), before smoothing,
+/// for either block.
+#[derive(Debug, Clone)]
+pub struct CensusCost {
+    space: Space,
+    height: usize,
+    width: usize,
+    camera: Pinhole,
+    config: CensusConfig,
+    /// Signs of the target's differences, −1, 0, 1: row, offset, column.
+    signs: Vec<i8>,
+    /// Neighbours' grey, times [`GREY`].
+    neighbours: Vec<Vec<f32>>,
+    smoothing: Arc<EdgeFilter>,
+    target: Arc<Vec<f32>>,
+}
+
+impl CensusCost {
+    /// Grey images in [0, 1], all of the same size, at least 8 by 8; the camera at that size; the least and greatest
+    /// inverse depth.
+    ///
+    /// # Errors
+    /// If sizes differ or are too small, there is no neighbour, or a setting is out of range.
+    pub fn new(
+        target: &Map,
+        neighbours: &[Map],
+        camera: Pinhole,
+        inverse_depth: (f64, f64),
+        config: &CensusConfig,
+    ) -> Result<Self> {
+        config.validate()?;
+        let (height, width) = (target.height(), target.width());
+        if height < 8 || width < 8 {
+            return Err(Error::argument("target", "an image of at least 8x8", format!("{height}x{width}")));
+        }
+        if neighbours.is_empty() {
+            return Err(Error::argument("neighbours", "at least one", "none"));
+        }
+        for n in neighbours {
+            if (n.height(), n.width()) != (height, width) {
+                return Err(Error::argument(
+                    "neighbour",
+                    format!("the target's size {height}x{width}"),
+                    format!("{}x{}", n.height(), n.width()),
+                ));
+            }
+        }
+        let (lower, upper) = inverse_depth;
+        if !(lower > 0.0 && lower < upper && upper.is_finite()) {
+            return Err(Error::argument("inverse_depth", "0 < least < greatest", format!("{inverse_depth:?}")));
+        }
+        let space = Space::new(vec![
+            Block::bounded("inverse_depth", [1, height, width], lower, upper),
+            Block::manifold("poses", [neighbours.len(), 6], Arc::new(PoseChart)),
+        ])?;
+        let grey = |m: &Map| m.values().iter().map(|v| v * GREY).collect::<Vec<f32>>();
+        let smoothing = EdgeFilter::new(target.values(), width, config.reach_px as f32, config.contrast as f32);
+        let mut cost = Self {
+            space,
+            height,
+            width,
+            camera,
+            config: config.clone(),
+            signs: Vec::new(),
+            neighbours: neighbours.iter().map(grey).collect(),
+            smoothing: Arc::new(smoothing),
+            target: Arc::new(target.values().to_vec()),
+        };
+        cost.signs = cost.target_signs(&grey(target));
+        Ok(cost)
+    }
+
+    /// Rows and columns.
+    pub fn size(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
+
+    /// The camera at this size.
+    pub fn camera(&self) -> &Pinhole {
+        &self.camera
+    }
+
+    /// The target's grey, row by row.
+    pub(crate) fn target(&self) -> &[f32] {
+        &self.target
+    }
+
+    /// The share of comparisons at each pixel of the target that found a difference: how much it can say.
+    pub(crate) fn texture(&self) -> Vec<f32> {
+        let mut texture = vec![0f32; self.height * self.width];
+        for (row, signs) in texture.chunks_mut(self.width).zip(self.signs.chunks(self.width * OFFSETS.len())) {
+            for plane in signs.chunks(self.width) {
+                for (t, s) in row.iter_mut().zip(plane) {
+                    *t += f32::from(s.abs()) / OFFSETS.len() as f32;
+                }
+            }
+        }
+        texture
+    }
+
+    fn tolerance(&self) -> i16 {
+        (self.config.tolerance as f32 * GREY) as i16
+    }
+
+    fn target_signs(&self, grey: &[f32]) -> Vec<i8> {
+        let mut padded = self.padding();
+        for (y, row) in grey.chunks(self.width).enumerate() {
+            for (to, from) in self.inner_mut(&mut padded, y).iter_mut().zip(row) {
+                *to = *from as i16;
+            }
+        }
+        self.fill_border(&mut padded);
+        let (tolerance, pitch) = (self.tolerance(), self.pitch());
+        let mut signs = Vec::with_capacity(self.height * self.width * OFFSETS.len());
+        for y in 0..self.height {
+            let centre = &padded[(y + RADIUS) * pitch + RADIUS..][..self.width];
+            for (dy, dx) in OFFSETS {
+                let other = &padded[(y + dy) * pitch + dx..][..self.width];
+                signs.extend(other.iter().zip(centre).map(|(&o, &c)| sign(o - c, tolerance) as i8));
+            }
+        }
+        signs
+    }
+
+    fn pitch(&self) -> usize {
+        self.width + 2 * RADIUS
+    }
+
+    fn padding(&self) -> Vec<i16> {
+        vec![0; self.pitch() * (self.height + 2 * RADIUS)]
+    }
+
+    fn inner_mut<'a>(&self, padded: &'a mut [i16], y: usize) -> &'a mut [i16] {
+        &mut padded[(y + RADIUS) * self.pitch() + RADIUS..][..self.width]
+    }
+
+    /// Repeats the outermost pixels.
+    fn fill_border(&self, padded: &mut [i16]) {
+        let pitch = self.pitch();
+        for row in padded.chunks_mut(pitch).skip(RADIUS).take(self.height) {
+            let (first, last) = (row[RADIUS], row[RADIUS + self.width - 1]);
+            row[..RADIUS].fill(first);
+            row[RADIUS + self.width..].fill(last);
+        }
+        for y in 0..RADIUS {
+            padded.copy_within(RADIUS * pitch..(RADIUS + 1) * pitch, y * pitch);
+            let last = (RADIUS + self.height - 1) * pitch;
+            padded.copy_within(last..last + pitch, (RADIUS + self.height + y) * pitch);
+        }
+    }
+
+    /// One neighbour's cost at every pixel.
+    fn disagreement(&self, neighbour: &[f32], pose: &Isometry3<f64>, inv_depth: &[f32]) -> Vec<f32> {
+        let (width, pitch, tolerance) = (self.width, self.pitch(), self.tolerance());
+        let warp = Warp::new(&self.camera, pose);
+        let mut warped = self.padding();
+        let mut cost = vec![0f32; inv_depth.len()];
+        // First the warped picture; `cost` holds whether a pixel is seen.
+        warped[RADIUS * pitch..]
+            .par_chunks_mut(pitch)
+            .zip(cost.par_chunks_mut(width))
+            .zip(inv_depth.par_chunks(width))
+            .enumerate()
+            .for_each(|(y, ((row, seen), x))| {
+                let row = &mut row[RADIUS..RADIUS + width];
+                warp.sample_row(neighbour, (self.height, width), y, x, row, seen);
+            });
+        self.fill_border(&mut warped);
+        let scale = 0.5 / OFFSETS.len() as f32;
+        let unseen = self.config.unseen as f32;
+        cost.par_chunks_mut(width).zip(self.signs.par_chunks(width * OFFSETS.len())).enumerate().for_each_init(
+            || vec![0i16; width],
+            |sum, (y, (row, signs))| {
+                sum.fill(0);
+                let centre = &warped[(y + RADIUS) * pitch + RADIUS..][..width];
+                for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
+                    let other = &warped[(y + dy) * pitch + dx..][..width];
+                    for (((sum, &o), &c), &s) in sum.iter_mut().zip(other).zip(centre).zip(signs) {
+                        *sum += (sign(o - c, tolerance) - i16::from(s)).abs();
+                    }
+                }
+                for (cost, &sum) in row.iter_mut().zip(sum.iter()) {
+                    *cost = if *cost > 0.5 { f32::from(sum) * scale } else { unseen };
+                }
+            },
+        );
+        cost
+    }
+
+    /// Half the mean over the neighbours and half the least.
+    fn combine(&self, costs: &[Vec<f32>]) -> Vec<f32> {
+        let mut mean = vec![0f32; self.height * self.width];
+        let mut least = vec![f32::INFINITY; self.height * self.width];
+        for cost in costs {
+            for ((m, l), &c) in mean.iter_mut().zip(&mut least).zip(cost) {
+                *m += c;
+                *l = l.min(c);
+            }
+        }
+        let n = costs.len() as f32;
+        mean.iter_mut().zip(&least).for_each(|(m, l)| *m = 0.5 * (*m / n + l));
+        mean
+    }
+}
+
+impl CostFunction for CensusCost {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn evaluate(&self, at: &Point, block: BlockId) -> dro_core::Result<Cost> {
+        let values = |id| at.get(id).to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let (inv_depth, poses) = (values(BlockId(0))?, values(BlockId(1))?);
+        let costs: Vec<Vec<f32>> = poses
+            .chunks(6)
+            .zip(&self.neighbours)
+            .map(|(pose, grey)| self.disagreement(grey, &PoseChart::decode(pose), &inv_depth))
+            .collect();
+        let mut combined = self.combine(&costs);
+        let sum: f64 = combined.iter().map(|&c| f64::from(c)).sum();
+        let total = Tensor::new(&[(sum / combined.len() as f64) as f32], at.device())?;
+        let (h, w) = (self.height, self.width);
+        let map = if block == BlockId(0) {
+            self.smoothing.apply(&mut combined);
+            Tensor::from_vec(combined, (1, 1, h, w), at.device())?
+        } else {
+            Tensor::from_vec(costs.concat(), (costs.len(), 1, h, w), at.device())?
+        };
+        Ok(Cost { total, map: Some(map) })
+    }
+}
+
+/// −1, 0 or 1.
+fn sign(difference: i16, tolerance: i16) -> i16 {
+    i16::from(difference > tolerance) - i16::from(difference < -tolerance)
+}
+
+/// `q = A (u, v, 1)ᵀ + x b`.
+struct Warp {
+    a: Matrix3<f32>,
+    b: [f32; 3],
+}
+
+impl Warp {
+    fn new(camera: &Pinhole, pose: &Isometry3<f64>) -> Self {
+        let k = camera.matrix();
+        let (f, c) = ([camera.fx.recip(), camera.fy.recip()], [camera.cx, camera.cy]);
+        let k_inverse = Matrix3::new(f[0], 0.0, -c[0] * f[0], 0.0, f[1], -c[1] * f[1], 0.0, 0.0, 1.0);
+        let a = k * pose.rotation.to_rotation_matrix().matrix() * k_inverse;
+        let b = k * pose.translation.vector;
+        Self { a: a.cast::<f32>(), b: [b.x as f32, b.y as f32, b.z as f32] }
+    }
+
+    /// Bilinear samples of `image` for row `y` of the target; `seen` is 1 where the sample lies inside and in front.
+    fn sample_row(
+        &self,
+        image: &[f32],
+        (height, width): (usize, usize),
+        y: usize,
+        inv_depth: &[f32],
+        out: &mut [i16],
+        seen: &mut [f32],
+    ) {
+        let (a, b, v) = (&self.a, &self.b, y as f32);
+        let start = [
+            a[(0, 1)] * v + a[(0, 2)],
+            a[(1, 1)] * v + a[(1, 2)],
+            a[(2, 1)] * v + a[(2, 2)],
+        ];
+        let slope = [a[(0, 0)], a[(1, 0)], a[(2, 0)]];
+        let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
+        for (column, ((&x, out), seen)) in inv_depth.iter().zip(out).zip(seen).enumerate() {
+            let u = column as f32;
+            let z = start[2] + slope[2] * u + b[2] * x;
+            let inverse = z.max(1e-6).recip();
+            let s = (start[0] + slope[0] * u + b[0] * x) * inverse;
+            let t = (start[1] + slope[1] * u + b[1] * x) * inverse;
+            *seen = f32::from(u8::from(z > 1e-6 && s >= 0.0 && t >= 0.0 && s <= right && t <= bottom));
+            // `max` first: NaN becomes 0.
+            let (s, t) = (s.max(0.0).min(right), t.max(0.0).min(bottom));
+            let (i, j) = ((t as usize).min(height - 2), (s as usize).min(width - 2));
+            let (ft, fs) = (t - i as f32, s - j as f32);
+            let at = i * width + j;
+            let (upper, lower) = (&image[at..at + 2], &image[at + width..at + width + 2]);
+            let above = upper[0] + fs * (upper[1] - upper[0]);
+            let below = lower[0] + fs * (lower[1] - lower[0]);
+            *out = (above + ft * (below - above)) as i16;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Grey images at falling sizes.
+
+use candle_core::Tensor;
+use image::{ImageBuffer, Luma, imageops};
+
+use crate::{Error, Map, Result, Views};
+
+/// Luma of an RGB image `[1, 3, h, w]` in [0, 1] (ITU-R BT.601); what is not finite becomes 0.
+pub(super) fn grey(image: &Tensor) -> Result<Map> {
+    let &[1, 3, height, width] = image.dims() else {
+        return Err(Error::argument("image", "a tensor [1, 3, height, width]", format!("{:?}", image.dims())));
+    };
+    let rgb = image.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+    let n = height * width;
+    let luma = |i: usize| 0.299 * rgb[i] + 0.587 * rgb[n + i] + 0.114 * rgb[2 * n + i];
+    Map::new(height, width, (0..n).map(|i| luma(i).max(0.0).min(1.0)).collect())
+}
+
+/// Sizes from coarse to fine: the finest at most `max_width` wide, each half the next, the coarsest about
+/// `coarsest_width` wide and no side below 16 unless the image is smaller.
+pub(super) fn sizes((height, width): (usize, usize), max_width: usize, coarsest_width: usize) -> Vec<(usize, usize)> {
+    let shrink = |by: f64| {
+        let side = |n: usize| ((n as f64 / by).round() as usize).max(1);
+        (side(height), side(width))
+    };
+    let mut by = (width as f64 / max_width as f64).max(1.0);
+    let mut sizes = vec![shrink(by)];
+    loop {
+        by *= 2.0;
+        let next = shrink(by);
+        if (next.1 as f64) < 0.75 * coarsest_width as f64 || next.0.min(next.1) < 16 {
+            break;
+        }
+        sizes.push(next);
+    }
+    sizes.reverse();
+    sizes
+}
+
+/// The image at a smaller size, averaged (a triangle as wide as the reduction).
+pub(super) fn reduced(map: &Map, (height, width): (usize, usize)) -> Result<Map> {
+    if (map.height(), map.width()) == (height, width) {
+        return Ok(map.clone());
+    }
+    let side = |n: usize| u32::try_from(n).map_err(|_| Error::argument("image", "sides below 2^32", n));
+    let image: Option<ImageBuffer<Luma<f32>, Vec<f32>>> =
+        ImageBuffer::from_raw(side(map.width())?, side(map.height())?, map.values().to_vec());
+    let image = image.ok_or_else(|| Error::argument("image", "as many values as pixels", map.values().len()))?;
+    let small = imageops::resize(&image, side(width)?, side(height)?, imageops::FilterType::Triangle);
+    Map::new(height, width, small.into_raw())
+}
+
+/// An inverse-depth map `[1, 1, h, w]` at another size, bilinear, pixel centres at integers.
+pub(super) fn enlarged(map: &Tensor, (height, width): (usize, usize)) -> Result<Tensor> {
+    Ok(map.upsample_bilinear2d(height, width, false)?)
+}
+
+/// Checks that every neighbour has the target's size, and gives it.
+pub(super) fn common_size(views: &Views) -> Result<(usize, usize)> {
+    if views.neighbours.is_empty() {
+        return Err(Error::argument("neighbours", "at least one", "none"));
+    }
+    let (_, _, height, width) = views.target.dims4()?;
+    for n in &views.neighbours {
+        if n.dims() != views.target.dims() {
+            return Err(Error::argument(
+                "neighbour",
+                format!("the target's shape {:?}", views.target.dims()),
+                format!("{:?}", n.dims()),
+            ));
+        }
+    }
+    if height < 8 || width < 8 {
+        return Err(Error::argument("views", "images of at least 8x8", format!("{height}x{width}")));
+    }
+    Ok((height, width))
+}
