@@ -1,5 +1,6 @@
 //! Cameras, rigid motions, inverse depth, projection, warping and grid sampling with gradients.
 
+mod distortion;
 mod error;
 pub mod euler;
 mod pinhole;
@@ -8,6 +9,14 @@ mod series;
 pub mod so3;
 mod tensor;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod laws;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod testing;
+
+pub use distortion::BrownConrady;
 pub use error::{Error, Result};
 pub use pinhole::Pinhole;
 pub use tensor::{
