@@ -77,8 +77,8 @@ impl BrownConrady {
         let mut ideal = start;
         for _ in 0..NEWTON_STEPS {
             let jacobian = self.jacobian(&ideal);
-            // Written so that NaN fails too.
-            if !(jacobian.determinant() > 0.0) {
+            let determinant = jacobian.determinant();
+            if determinant <= 0.0 || determinant.is_nan() {
                 return None;
             }
             let missing: Vector2<f64> = goal - self.distort(&ideal);

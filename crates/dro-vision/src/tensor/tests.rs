@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::slice;
+
 use candle_core::{DType, Device, Tensor};
 use nalgebra::{Isometry3, Point2, Vector6};
 use proptest::prelude::*;
@@ -125,13 +127,13 @@ fn gradients_of_poses() {
         [0.1, 0.2, 0.3, 1e-4, 0.0, 0.0],
     ]);
     for x in [&xi, &tiny] {
-        assert_gradients(|x| euler_to_matrix(&x[0]), &[x.clone()], 1e-8);
-        assert_gradients(|x| se3_exp(&x[0]), &[x.clone()], 1e-8);
+        assert_gradients(|x| euler_to_matrix(&x[0]), slice::from_ref(x), 1e-8);
+        assert_gradients(|x| se3_exp(&x[0]), slice::from_ref(x), 1e-8);
         // Only along SE(3) is the logarithm's gradient defined.
-        assert_gradients(|x| se3_log(&euler_to_matrix(&x[0])?), &[x.clone()], 1e-8);
+        assert_gradients(|x| se3_log(&euler_to_matrix(&x[0])?), slice::from_ref(x), 1e-8);
         let pose = euler_to_matrix(&noise(5, &[3, 6])).unwrap();
-        assert_gradients(|x| se3_retract(&pose, &x[0]), &[x.clone()], 1e-8);
-        assert_gradients(|x| se3_log(&se3_retract(&pose, &x[0])?), &[x.clone()], 1e-8);
+        assert_gradients(|x| se3_retract(&pose, &x[0]), slice::from_ref(x), 1e-8);
+        assert_gradients(|x| se3_log(&se3_retract(&pose, &x[0])?), slice::from_ref(x), 1e-8);
     }
     let (a, b) = (se3_exp(&noise(1, &[2, 6])).unwrap(), se3_exp(&noise(2, &[2, 6])).unwrap());
     assert_gradients(|x| compose(&x[0], &x[1]), &[a.clone(), b], 1e-8);
@@ -198,7 +200,7 @@ fn gradients_of_warping() {
 fn gradients_of_resizing_and_upsampling() {
     let x = noise(21, &[2, 2, 3, 4]);
     for size in [(3, 4), (6, 8), (2, 3), (5, 1), (7, 4)] {
-        assert_gradients(|x| resize_bilinear(&x[0], size), &[x.clone()], 1e-8);
+        assert_gradients(|x| resize_bilinear(&x[0], size), slice::from_ref(&x), 1e-8);
     }
     let mask = noise(22, &[2, 36, 3, 4]);
     assert_gradients(|x| convex_upsample(&x[0], &x[1], 2), &[x, mask], 1e-8);
@@ -264,4 +266,38 @@ fn wrong_shapes_are_named() {
         let message = result.unwrap_err().to_string();
         assert!(message.starts_with(name), "{message}");
     }
+}
+
+#[test]
+fn strides_do_not_matter() {
+    // Poses and cameras that are views of larger tensors, and a camera repeated without a copy.
+    let k = camera_64(&K_TARGET, 1).t().unwrap().contiguous().unwrap().t().unwrap();
+    let k = k.broadcast_as((2, 3, 3)).unwrap();
+    let pose = se3_exp(&noise(41, &[2, 6])).unwrap();
+    let strided = pose.transpose(1, 2).unwrap().contiguous().unwrap().transpose(1, 2).unwrap();
+    let depth = (noise(42, &[2, 1, 4, 3]) + 3.0).unwrap().transpose(2, 3).unwrap();
+    let image = noise(43, &[2, 5, 3, 2]).permute((0, 3, 1, 2)).unwrap();
+    let copy = |t: &Tensor| t.force_contiguous().unwrap();
+    let one = warp(&image, &depth, &k, &k, &strided).unwrap();
+    let other = warp(&copy(&image), &copy(&depth), &copy(&k), &copy(&k), &pose).unwrap();
+    assert!(distance(&one, &other) < 1e-14);
+    let xi = noise(44, &[6, 2]).t().unwrap();
+    for f in [se3_exp as fn(&Tensor) -> Result<Tensor>, euler_to_matrix] {
+        assert!(distance(&f(&xi).unwrap(), &f(&copy(&xi)).unwrap()) < 1e-15);
+    }
+    for f in [
+        inverse as fn(&Tensor) -> Result<Tensor>,
+        se3_log,
+        |t| compose(t, t),
+        |t| scale_intrinsics(&t.narrow(2, 0, 3)?, 0.5),
+    ] {
+        assert!(distance(&f(&strided).unwrap(), &f(&pose).unwrap()) < 1e-14);
+    }
+    let x = noise(45, &[2, 4, 2, 3]).permute((0, 2, 1, 3)).unwrap();
+    assert!(
+        distance(&resize_bilinear(&x, (3, 5)).unwrap(), &resize_bilinear(&copy(&x), (3, 5)).unwrap()) < 1e-15
+    );
+    let mask = noise(46, &[2, 3, 36, 4]).permute((0, 2, 3, 1)).unwrap();
+    let (one, other) = (convex_upsample(&x, &mask, 2), convex_upsample(&copy(&x), &copy(&mask), 2));
+    assert!(distance(&one.unwrap(), &other.unwrap()) < 1e-15);
 }
