@@ -27,3 +27,33 @@ pub fn parameters(pose: &Isometry3<f64>) -> Vector6<f64> {
     };
     Vector6::new(t.x, t.y, t.z, rx, ry, rz)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::f64::consts::{FRAC_PI_2, PI};
+
+    proptest! {
+        #[test]
+        fn six_numbers_survive(t in [-9.0..9.0, -9.0..9.0, -9.0..9.0], rx in -PI..PI, ry in -1.57..1.57, rz in -PI..PI) {
+            let pose = Vector6::new(t[0], t[1], t[2], rx, ry, rz);
+            prop_assert!((parameters(&isometry(&pose)) - pose).norm() < 1e-8);
+        }
+
+        #[test]
+        fn any_pose_survives(rx in -9.0..9.0, ry in prop_oneof![-9.0..9.0, Just(FRAC_PI_2), Just(-FRAC_PI_2)], rz in -9.0..9.0) {
+            let pose = isometry(&Vector6::new(1.0, 2.0, 3.0, rx, ry, rz));
+            let numbers = parameters(&pose);
+            prop_assert!((isometry(&numbers).to_homogeneous() - pose.to_homogeneous()).norm() < 1e-9);
+            prop_assert!(numbers[4].abs() <= FRAC_PI_2 && numbers[3].abs() <= PI && numbers[5].abs() <= PI);
+        }
+    }
+
+    #[test]
+    fn the_rotation_about_z_acts_first() {
+        let pose = isometry(&Vector6::new(0.0, 0.0, 0.0, FRAC_PI_2, 0.0, FRAC_PI_2));
+        // x goes to y by Rz, then y to z by Rx.
+        assert!((pose * Vector3::x() - Vector3::z()).norm() < 1e-15);
+    }
+}

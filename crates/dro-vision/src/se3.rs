@@ -3,7 +3,7 @@
 //! Equations from Barfoot, *State Estimation for Robotics* (2nd ed.), chapter 8. `ξ = (ρ, φ)` has the
 //! translation part first, then the rotation vector in radians.
 
-use nalgebra::{Isometry3, Matrix4, Matrix6, Translation3, Vector3, Vector6};
+use nalgebra::{Isometry3, Matrix3, Matrix4, Matrix6, Translation3, Vector3, Vector6};
 
 use crate::{series::factors, so3};
 
@@ -68,7 +68,7 @@ pub fn left_jacobian_inverse(xi: &Vector6<f64>) -> Matrix6<f64> {
 }
 
 /// `[diagonal corner; 0 diagonal]`.
-fn blocks(diagonal: &nalgebra::Matrix3<f64>, corner: &nalgebra::Matrix3<f64>) -> Matrix6<f64> {
+fn blocks(diagonal: &Matrix3<f64>, corner: &Matrix3<f64>) -> Matrix6<f64> {
     let mut m = Matrix6::zeros();
     m.fixed_view_mut::<3, 3>(0, 0).copy_from(diagonal);
     m.fixed_view_mut::<3, 3>(3, 3).copy_from(diagonal);
@@ -76,8 +76,8 @@ fn blocks(diagonal: &nalgebra::Matrix3<f64>, corner: &nalgebra::Matrix3<f64>) ->
     m
 }
 
-/// Barfoot's Q(ξ), eq. 8.91b, its factors written with the series of [`factors`].
-fn coupling(rho: &Vector3<f64>, phi: &Vector3<f64>) -> nalgebra::Matrix3<f64> {
+/// Barfoot's Q(ξ), the corner of the Jacobian, its factors written with the series of [`factors`].
+fn coupling(rho: &Vector3<f64>, phi: &Vector3<f64>) -> Matrix3<f64> {
     let [_, _, s3, s4, s5] = factors(phi.norm_squared());
     let (p, r) = (so3::hat(phi), so3::hat(rho));
     let prp = p * r * p;

@@ -8,6 +8,7 @@ pub mod export;
 mod map;
 pub mod network;
 pub mod patchmatch;
+pub mod pipeline;
 pub mod scene;
 pub mod sequence;
 mod solver;

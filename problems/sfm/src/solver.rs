@@ -81,9 +81,14 @@ impl Watch for Unwatched {
 
 /// Finds depth and poses from views. Implemented by the DRO network and by the weights-free baseline.
 pub trait Solver {
-    /// The size (height, width) that views must have, both multiples of this.
+    /// Both sides of the views must be multiples of this.
     fn multiple_of(&self) -> usize {
         1
+    }
+
+    /// The largest depth worth telling apart, in the unit of the answer: it sets the steps of depth PNGs.
+    fn max_depth(&self) -> f64 {
+        65.0
     }
 
     /// Solves one set of views.

@@ -6,6 +6,8 @@ mod intrinsics;
 mod project;
 mod resize;
 mod se3;
+#[cfg(test)]
+mod tests;
 mod upsample;
 
 pub use depth::depth_from_inverse;

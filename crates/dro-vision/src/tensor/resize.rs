@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::expect_shape;
 use crate::{Error, Result};
 
-/// Bilinear interpolation to any size, corners of the images aligned (PyTorch's `align_corners=False`).
+/// Bilinear interpolation to any size; the images' outer edges coincide (PyTorch's `align_corners=False`).
 ///
 /// Row `i` of the result lies at `max((i + ½)·h/h₂ − ½, 0)` in `x`; beyond the last row the edge is
 /// repeated; columns alike. No smoothing when the result is smaller: that aliases, as

@@ -12,7 +12,7 @@ const MATRIX_WORDS: &str = "[n, 3, 4]";
 /// `T = exp(ξ)` for `ξ = (ρ, φ)`: translation part first, then the rotation vector in radians.
 ///
 /// With `θ = |φ|`: `R = I + (sin θ/θ)·φ^ + ((1−cos θ)/θ²)·φ^²`, `t = (I + ((1−cos θ)/θ²)·φ^ +
-/// ((θ−sin θ)/θ³)·φ^²)·ρ` (Barfoot, *State Estimation for Robotics*, eq. 8.33 and 8.36). Below one radian
+/// ((θ−sin θ)/θ³)·φ^²)·ρ` (Barfoot, *State Estimation for Robotics*, 2nd ed., chapter 8). Below one radian
 /// the three factors are their power series in θ², so that value and gradient are right at zero too.
 ///
 /// * `xi`: `[n, 6]`
@@ -34,7 +34,7 @@ pub fn se3_exp(xi: &Tensor) -> Result<Tensor> {
 ///
 /// The value is [`se3::log`](crate::se3::log) in f64 on the host (so it is right near 0 and π, and costs a
 /// small copy on other devices). The gradient is that of the first-order correction
-/// `ξ = ξ₀ + J_r(ξ₀)⁻¹·(T₀⁻¹·T − I)^∨` around it (Barfoot, eq. 8.74), which is exact along SE(3) and
+/// `ξ = ξ₀ + J_r(ξ₀)⁻¹·(T₀⁻¹·T − I)^∨` around it, which is exact along SE(3) and
 /// ignores how an entry of the matrix might leave it.
 ///
 /// * `pose`: `[n, 3, 4]`, rotations; what is not quite a rotation is replaced by a near one

@@ -25,19 +25,25 @@ pub fn convex_upsample(x: &Tensor, mask_logits: &Tensor, ratio: usize) -> Result
     let mask_shape = [Some(n), Some(9 * fine), Some(h), Some(w)];
     expect_shape("mask_logits", mask_logits, mask_shape, "[n, 9·ratio², h, w] with x's n, h and w")?;
 
+    // Numerator and denominator of the softmax-weighted mean, neighbour by neighbour: candle reduces over
+    // an axis that is not the last one much more slowly than it adds slices.
     let mask = mask_logits.reshape((n, 9, fine, h * w))?;
-    let mask = candle_nn::ops::softmax(&mask, 1)?;
-    let padded = x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
-    let mut out: Option<Tensor> = None;
-    for k in 0..9 {
-        let neighbour = padded.narrow(2, k / 3, h)?.narrow(3, k % 3, w)?.reshape((n, c, 1, h * w))?;
-        let part = neighbour.broadcast_mul(&mask.narrow(1, k, 1)?)?;
-        out = Some(match out {
-            Some(sum) => (sum + part)?,
-            None => part,
-        });
+    let logits =
+        (0..9).map(|k| mask.narrow(1, k, 1)?.contiguous()).collect::<candle_core::Result<Vec<_>>>()?;
+    let mut peak = logits[0].detach();
+    for logit in &logits[1..] {
+        peak = peak.maximum(&logit.detach())?;
     }
-    let out = out.map_or_else(|| x.zeros_like(), Ok)?;
+    let padded = x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
+    let mut total = peak.zeros_like()?;
+    let mut out = Tensor::zeros((n, c, fine, h * w), x.dtype(), x.device())?;
+    for (k, logit) in logits.iter().enumerate() {
+        let weight = (logit - &peak)?.exp()?;
+        let neighbour = padded.narrow(2, k / 3, h)?.narrow(3, k % 3, w)?.reshape((n, c, 1, h * w))?;
+        out = (out + neighbour.broadcast_mul(&weight)?)?;
+        total = (total + weight)?;
+    }
+    let out = out.broadcast_div(&total)?;
     let out = out.reshape((n, c, ratio, ratio, h, w))?.permute((0, 1, 4, 2, 5, 3))?;
     Ok(out.reshape((n, c, h * ratio, w * ratio))?)
 }

@@ -36,6 +36,15 @@ pub struct Summary {
     /// Mean of the frames' metrics, where there is ground truth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_metrics: Option<DepthMetrics>,
+    /// Mean rotation error over all neighbours with true poses, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_rotation_error_deg: Option<f64>,
+    /// Mean error of the direction of translation, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_translation_error_deg: Option<f64>,
+    /// Absolute trajectory error after Sim(3) alignment, root mean square, metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ate_rmse_m: Option<f64>,
     /// Anything else worth saying, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -61,6 +70,25 @@ pub struct FrameSummary {
     /// Errors against the ground truth, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<DepthMetrics>,
+    /// The neighbours it was solved with.
+    #[serde(default)]
+    pub neighbours: Vec<NeighbourSummary>,
+}
+
+/// One neighbour of a target frame. The errors are there where the sequence has true poses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourSummary {
+    /// The neighbour's name.
+    pub name: String,
+    /// How far the camera turned in truth, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub true_rotation_deg: Option<f64>,
+    /// Angle between the found and the true rotation, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_error_deg: Option<f64>,
+    /// Angle between the found and the true direction of translation, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation_error_deg: Option<f64>,
 }
 
 impl Summary {

@@ -76,6 +76,10 @@ impl Solver for DroSolver {
         MULTIPLE
     }
 
+    fn max_depth(&self) -> f64 {
+        self.net.config().max_depth_m
+    }
+
     fn solve(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
         let encoded = self.encode(views)?;
         let cost = encoded.feature_metric_cost()?;

@@ -1,0 +1,71 @@
+//! Values on the command line that clap does not know.
+
+use clap::ValueEnum;
+use dro_core::Coupling;
+use dro_sfm::{data::Layout, pipeline::Format};
+
+/// `HxW`, both at least 1.
+pub fn size(text: &str) -> Result<(usize, usize), String> {
+    let side = |part: &str| part.trim().parse::<usize>().ok().filter(|&side| (1..=16_384).contains(&side));
+    text.split_once(['x', 'X'])
+        .and_then(|(height, width)| Some((side(height)?, side(width)?)))
+        .ok_or_else(|| format!("expected HEIGHTxWIDTH in pixels, such as 240x320, found {text:?}"))
+}
+
+/// A positive number.
+pub fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        _ => Err(format!("expected a positive number, found {text:?}")),
+    }
+}
+
+/// A layout by its name.
+pub fn layout(text: &str) -> Result<Layout, String> {
+    text.parse().map_err(|error: dro_sfm::Error| error.to_string())
+}
+
+/// `--coupling`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CouplingChoice {
+    /// Each block sees the others as they were at the stage's start (the published code).
+    Jacobi,
+    /// Each block sees the newest values (the paper).
+    GaussSeidel,
+}
+
+impl From<CouplingChoice> for Coupling {
+    fn from(choice: CouplingChoice) -> Self {
+        match choice {
+            CouplingChoice::Jacobi => Self::Jacobi,
+            CouplingChoice::GaussSeidel => Self::GaussSeidel,
+        }
+    }
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FormatChoice {
+    /// 16-bit depth, depth/NAME.png.
+    Png,
+    /// float32 depth, depth/NAME.npy.
+    Npy,
+    /// Coloured inverse depth, inverse_depth/NAME.png.
+    Colour,
+    /// trajectory.tum.txt and trajectory.kitti.txt.
+    Trajectory,
+    /// points.ply.
+    Ply,
+}
+
+impl From<FormatChoice> for Format {
+    fn from(choice: FormatChoice) -> Self {
+        match choice {
+            FormatChoice::Png => Self::Png,
+            FormatChoice::Npy => Self::Npy,
+            FormatChoice::Colour => Self::Colour,
+            FormatChoice::Trajectory => Self::Trajectory,
+            FormatChoice::Ply => Self::Ply,
+        }
+    }
+}

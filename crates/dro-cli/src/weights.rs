@@ -1,0 +1,1 @@
+//! `dro weights`.

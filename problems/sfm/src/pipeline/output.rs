@@ -1,0 +1,79 @@
+//! The folder of results.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use image::RgbImage;
+
+use super::settings::{Format, RunSettings};
+use crate::{
+    Error, Map, Result,
+    export::{depth, picture},
+};
+
+/// Where results go. Folders are made when something is first written into them.
+#[derive(Debug, Clone)]
+pub struct OutputFolder {
+    root: PathBuf,
+    png_scale: f64,
+}
+
+impl OutputFolder {
+    /// Makes the folder; one that holds anything is an error unless `overwrite`.
+    pub fn create(root: &Path, overwrite: bool, png_scale: f64) -> Result<Self> {
+        if root.exists() && !root.is_dir() {
+            return Err(Error::input(root, "a folder for the results", "a file"));
+        }
+        fs::create_dir_all(root).map_err(Error::io(root))?;
+        let mut entries = fs::read_dir(root).map_err(Error::io(root))?;
+        if !overwrite && entries.next().is_some() {
+            return Err(Error::input(root, "an empty or new folder, or --overwrite", "files in it"));
+        }
+        Ok(Self { root: root.to_owned(), png_scale })
+    }
+
+    /// A file directly in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Depth PNG steps per metre.
+    pub fn png_scale(&self) -> f64 {
+        self.png_scale
+    }
+
+    /// The wanted files of one frame.
+    pub(super) fn write_depth(&self, name: &str, inv_depth: &Map, settings: &RunSettings) -> Result<()> {
+        let depth_m = inv_depth.inverted();
+        if settings.wants(Format::Png) {
+            depth::write_png(self.inside("depth", &format!("{name}.png"))?, &depth_m, self.png_scale)?;
+        }
+        if settings.wants(Format::Npy) {
+            depth::write_npy(self.inside("depth", &format!("{name}.npy"))?, &depth_m)?;
+        }
+        if settings.wants(Format::Colour) {
+            let coloured = picture::inverse_depth(inv_depth, picture::Range::robust([inv_depth]));
+            picture::write(self.inside("inverse_depth", &format!("{name}.png"))?, &coloured)?;
+        }
+        Ok(())
+    }
+
+    /// One picture of one update.
+    pub(super) fn write_trace(&self, frame: &str, step: usize, kind: &str, picture: &RgbImage) -> Result<()> {
+        let folder = format!("trace/{frame}");
+        picture::write(self.inside(&folder, &format!("{step:03}_{kind}.png"))?, picture)
+    }
+
+    /// The contact sheet of one frame's updates.
+    pub(super) fn write_sheet(&self, frame: &str, picture: &RgbImage) -> Result<()> {
+        picture::write(self.inside("trace", &format!("{frame}.png"))?, picture)
+    }
+
+    fn inside(&self, folder: &str, name: &str) -> Result<PathBuf> {
+        let folder = self.root.join(folder);
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        Ok(folder.join(name))
+    }
+}
