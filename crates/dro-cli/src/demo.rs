@@ -2,9 +2,17 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use dro_sfm::{data::Sequence, scene};
+use dro_sfm::{
+    data::Sequence,
+    pipeline::OutputFolder,
+    scene::{Room, hand_held_path, write_sequence},
+};
+use dro_vision::Pinhole;
 
 use crate::{Outcome, run::Solve};
+
+/// Height and width of the rendered images.
+const SIZE: (usize, usize) = (240, 320);
 
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -21,9 +29,14 @@ impl Demo {
         if self.frames < 2 {
             bail!("--frames: expected at least 2, found {}", self.frames);
         }
-        let solve = self.solve.or_patchmatch();
+        let mut solve = self.solve.or_patchmatch();
         let chosen = solve.solver()?;
+        OutputFolder::create(&solve.out, solve.overwrite, 1.0)?;
+        solve.overwrite = true;
         let input = solve.out.join("input");
-        todo!("{input:?} {:?}", chosen.about())
+        let camera = Pinhole::from_fov_deg(65.0, SIZE.0, SIZE.1)?;
+        let path = hand_held_path(self.frames, solve.seed);
+        write_sequence(&input, &Room::new(solve.seed), &camera, SIZE, &path)?;
+        solve.execute(&Sequence::open(&input, None)?, None, &chosen)
     }
 }
