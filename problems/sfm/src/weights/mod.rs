@@ -22,6 +22,8 @@ mod pickle_input;
 mod pickle_value;
 mod shapes;
 mod summary;
+#[cfg(test)]
+mod test_checkpoint;
 mod torch;
 mod torch_tensor;
 

@@ -38,7 +38,8 @@ fn python_values_read_the_same_in_every_protocol() {
         let whole = [0, 1, -1, 255, 256, 65535, 65536, i32::MAX.into(), i32::MIN.into(), 1 << 31, -(1 << 40)];
         assert_eq!(ints(get(root, "ints")), [&whole[..], &[1 << 80, -(1 << 80)]].concat(), "protocol {n}");
         assert_eq!(*get(root, "huge").node(), Node::HugeInt);
-        let floats: Vec<_> = get(root, "floats").items().unwrap().into_iter().filter_map(Value::as_f64).collect();
+        let floats: Vec<_> =
+            get(root, "floats").items().unwrap().into_iter().filter_map(Value::as_f64).collect();
         assert_eq!(floats, [0.0, -1.5, 1e300, f64::INFINITY], "protocol {n}");
         assert_eq!(get(root, "text").as_str(), Some("é\n\\u0041 'quoted' \u{1F600}"), "protocol {n}");
         assert_eq!(get(root, "long text").as_str(), Some("x".repeat(300).as_str()));
@@ -60,7 +61,8 @@ fn dict_subclasses_read_as_maps_in_every_protocol() {
         let pickle = parsed(&protocol(n));
         let root = pickle.root();
         let ordered = get(root, "ordered").entries().unwrap();
-        let ordered: Vec<_> = ordered.iter().map(|(k, v)| (k.as_str().unwrap(), v.as_int().unwrap())).collect();
+        let ordered: Vec<_> =
+            ordered.iter().map(|(k, v)| (k.as_str().unwrap(), v.as_int().unwrap())).collect();
         assert_eq!(ordered, [("b", 1), ("a", 2)], "protocol {n}");
         let version = root.at(&["config", "inner", "version"]).and_then(Value::as_str);
         assert_eq!(version, Some("it12-h"), "protocol {n}");
@@ -135,7 +137,10 @@ fn broken_pickles_say_what_and_where() {
     assert_eq!(error(b"Ix\n."), "something else instead of a whole number at byte 3 of the pickle");
     assert_eq!(error(b"gx\n."), "\"x\" instead of a number at byte 3 of the pickle");
     assert_eq!(error(b"(o."), "an OBJ without a class at byte 2 of the pickle");
-    assert_eq!(error(b"K\x01K\x01\x93."), "a STACK_GLOBAL of something that is not a name at byte 5 of the pickle");
+    assert_eq!(
+        error(b"K\x01K\x01\x93."),
+        "a STACK_GLOBAL of something that is not a name at byte 5 of the pickle"
+    );
     assert_eq!(error(b"S'x\n."), "a STRING without quotes at byte 4 of the pickle");
     assert_eq!(error(b"cm"), "a line without an end at byte 1 of the pickle");
 }
@@ -155,7 +160,10 @@ fn promised_lengths_are_not_believed() {
 fn walk(pickle: &Pickle) -> usize {
     let root = pickle.root();
     let looked = root.entries().map_or(0, |entries| {
-        entries.iter().map(|(k, v)| k.kind().len() + v.kind().len() + v.entries().map_or(0, |e| e.len())).sum()
+        entries
+            .iter()
+            .map(|(k, v)| k.kind().len() + v.kind().len() + v.entries().map_or(0, |e| e.len()))
+            .sum()
     });
     looked + pickle.persistent_ids().map(|id| id.kind().len()).sum::<usize>()
 }
