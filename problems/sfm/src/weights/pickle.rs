@@ -103,7 +103,8 @@ impl<R: BufRead> Machine<R> {
                 }
             }
             b'V' => {
-                let line = self.input.text_line()?;
+                // Python's raw-unicode-escape: Latin-1 and \uXXXX.
+                let line: String = self.input.line()?.into_iter().map(char::from).collect();
                 self.push(Node::Str(unescape(&line, false)))
             }
             b'T' => {

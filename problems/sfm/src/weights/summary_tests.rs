@@ -12,18 +12,19 @@ fn our_own_files_are_summed_up() {
     let config = ModelConfig { hidden: 64, min_depth_m: 0.5, ..Default::default() };
     formula_weights(&config).unwrap().save(&path).unwrap();
     let text = summary(&path).unwrap().to_string();
+    let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     for line in [
         "format     safetensors",
         "hidden     64",
         "updates    12 (3 stages of 4, Jacobi)",
         "depth      0.5 to 10 m, spread over it",
         "images     240x320 (height x width)",
-        "fnet                     3,520,448       70",
-        "total                   12,557,895      266",
-        "fnet.conv1.weight                           float32   [64, 3, 7, 7]",
+        "fnet 3,520,448 81",
+        "total 12,557,895 311",
+        "fnet.conv1.weight float32 [64, 3, 7, 7]",
         "These are the tensors of the network.",
     ] {
-        assert!(text.lines().any(|other| other == line), "no line {line:?} in\n{text}");
+        assert!(text.lines().any(|other| words(other) == words(line)), "no line {line:?} in\n{text}");
     }
 }
 
@@ -36,7 +37,7 @@ fn checkpoints_are_summed_up_in_both_layouts() {
         let half = summary.tensors.iter().find(|tensor| tensor.name == "half").unwrap();
         assert_eq!((half.dtype.as_str(), half.shape.as_slice()), ("float16", &[3][..]));
         let text = summary.to_string();
-        assert!(text.contains("These are not the tensors of the network: 266 missing"), "{text}");
+        assert!(text.contains("These are not the tensors of the network: 311 missing"), "{text}");
     }
     let bare = summary(Path::new(FIXTURES).join("bare_zip.pth")).unwrap().to_string();
     assert!(bare.contains("config     none (version: "), "{bare}");

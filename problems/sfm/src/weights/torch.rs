@@ -60,11 +60,18 @@ impl Layout {
         let mut start = Vec::new();
         let file = File::open(path).map_err(Error::io(path))?;
         file.take(4).read_to_end(&mut start).map_err(Error::io(path))?;
-        Ok(match start.as_slice() {
-            b"PK\x03\x04" => Some(Self::Zip),
-            [0x80, 2..=5, ..] => Some(Self::Legacy),
+        Ok(Self::starting(&start))
+    }
+
+    /// By the first bytes.
+    pub(super) fn starting(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [b'P', b'K', 3, 4, ..] => Some(Self::Zip),
+            // A protocol, then the magic number: an integer of 10 bytes, in a frame or not. A safetensors file that starts
+            // with these would have a header larger than they may have.
+            [0x80, 2..=5, 0x8a, 0x0a, ..] | [0x80, 4..=5, 0x95, 10..=15, ..] => Some(Self::Legacy),
             _ => None,
-        })
+        }
     }
 }
 
@@ -74,7 +81,7 @@ impl Checkpoint {
         match Layout::of(path)? {
             Some(Layout::Zip) => Self::open_zip(path),
             Some(Layout::Legacy) => Self::open_legacy(path),
-            None => Err(wrong(path, "a file that is neither a zip archive nor a pickle")),
+            None => Err(wrong(path, "a file that starts like neither of PyTorch's formats")),
         }
     }
 

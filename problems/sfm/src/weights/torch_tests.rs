@@ -146,11 +146,12 @@ fn broken_archives_say_what_is_wrong() {
 #[test]
 fn files_of_another_kind_are_named() {
     for (bytes, found) in [
-        (&b""[..], "neither a zip archive nor a pickle"),
-        (b"\x80\x02K\x01.", "found a pickle of 1"),
-        (b"\x80\x02}.", "found a pickle of a dict"),
+        (&b""[..], "starts like neither"),
+        (b"\x80\x02}.", "starts like neither"),
+        (b"\x80\x02\x8a\x0a\x01\0\0\0\0\0\0\0\0\0.", "found a pickle of 1"),
+        (b"\x80\x04\x95\x0a\0\0\0\0\0\0\0}.", "found a pickle of a dict"),
         (b"PK\x03\x04", "a broken archive"),
-        (b"hello, this is text", "neither a zip archive nor a pickle"),
+        (b"hello, this is text", "starts like neither"),
     ] {
         let file = written(bytes);
         let message = error(file.path());
