@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use safetensors::{Dtype, SafeTensors};
 
+use super::torch::Layout;
 use super::{ModelConfig, differences};
 use crate::{Error, Result};
 
@@ -46,6 +47,9 @@ impl Weights {
         let wrong = |found: String| Error::input(path, "a safetensors file of weights", found);
         if bytes.is_empty() {
             return Err(wrong("an empty file".into()));
+        }
+        if Layout::starting(&bytes).is_some() {
+            return Err(wrong("a PyTorch checkpoint, which has to be imported first".into()));
         }
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(one_line(&e)))?;
         let config = config_of(header.metadata().as_ref()).map_err(wrong)?;

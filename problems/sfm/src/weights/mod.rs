@@ -6,7 +6,8 @@
 //! | `file` | our files: safetensors whose metadata holds the configuration |
 //! | `shapes` | the name and shape of every tensor of a configuration |
 //! | `formula` | weights made from their names, for tests |
-//! | `pickle`, `pickle_value` | Python's pickle format as inert data |
+//! | `differences` | what is missing, extra and misshaped, in words |
+//! | `pickle`, `pickle_input`, `pickle_value` | Python's pickle format as inert data |
 //! | `torch`, `torch_tensor` | PyTorch's two checkpoint layouts |
 //! | `import` | a published checkpoint to [`Weights`] |
 //! | `summary` | the text of `dro weights show` |
@@ -15,9 +16,20 @@ mod config;
 mod differences;
 mod file;
 mod formula;
+mod import;
+mod pickle;
+mod pickle_input;
+mod pickle_value;
 mod shapes;
+mod summary;
+#[cfg(test)]
+mod test_checkpoint;
+mod torch;
+mod torch_tensor;
 
 pub use config::ModelConfig;
 pub use file::Weights;
 pub use formula::formula_weights;
+pub use import::{ImportOverrides, ImportReport, import_checkpoint};
 pub use shapes::expected_shapes;
+pub use summary::{Summary, TensorSummary, summary};
