@@ -34,7 +34,7 @@ impl Weights {
     }
 
     /// The same weights, named `path` in messages.
-    pub(super) fn from_file(self, path: &Path) -> Self {
+    pub(super) fn named(self, path: &Path) -> Self {
         Self { origin: path.into(), ..self }
     }
 
@@ -62,7 +62,7 @@ impl Weights {
             }
             tensors.insert(name.to_string(), view.load(&Device::Cpu)?.to_dtype(DType::F32)?);
         }
-        Ok(Self::new(config, tensors).from_file(path))
+        Ok(Self::new(config, tensors).named(path))
     }
 
     /// Reads a file and checks that it holds exactly the network of its configuration.

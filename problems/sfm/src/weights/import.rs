@@ -94,7 +94,7 @@ pub fn import_checkpoint(
         }
         tensors.insert(name.clone(), checkpoint.tensor(&name, &view)?);
     }
-    let weights = Weights::new(config, tensors).from_file(path);
+    let weights = Weights::new(config, tensors).named(path);
     weights.check(&expected_shapes(&weights.config))?;
     let values = weights.tensors.values().map(|tensor| tensor.elem_count()).sum();
     let report = ImportReport { version, epoch, tensors: weights.tensors.len(), values, converted, dropped };

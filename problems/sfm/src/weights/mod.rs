@@ -7,7 +7,7 @@
 //! | `shapes` | the name and shape of every tensor of a configuration |
 //! | `formula` | weights made from their names, for tests |
 //! | `differences` | what is missing, extra and misshaped, in words |
-//! | `pickle`, `pickle_input`, `pickle_value` | Python's pickle format as inert data |
+//! | `pickle`, `pickle_machine`, `pickle_input`, `pickle_value` | Python's pickle format as inert data |
 //! | `torch`, `torch_tensor` | PyTorch's two checkpoint layouts |
 //! | `import` | a published checkpoint to [`Weights`] |
 //! | `summary` | the text of `dro weights show` |
@@ -19,6 +19,7 @@ mod formula;
 mod import;
 mod pickle;
 mod pickle_input;
+mod pickle_machine;
 mod pickle_value;
 mod shapes;
 mod summary;

@@ -4,11 +4,11 @@
 //! Python calls whatever the file names; here nothing is ever called: classes are names, calls are
 //! [`Node::Object`]s. The number of steps and of bytes is limited, so memory is too.
 
-use std::collections::HashMap;
 use std::io::BufRead;
 
-use super::pickle_input::{Input, PickleResult, unescape};
-use super::pickle_value::{Id, Node, Pickle};
+use super::pickle_input::{PickleResult, unescape};
+use super::pickle_machine::Machine;
+use super::pickle_value::{Node, Pickle};
 
 /// A checkpoint of the network with its optimizer takes some ten thousand.
 const MAX_STEPS: usize = 4_000_000;
@@ -17,13 +17,7 @@ const MAX_NAME: usize = 1024;
 
 /// Reads one pickle, from the reader's position to the byte after its end.
 pub(super) fn read(reader: impl BufRead) -> PickleResult<Pickle> {
-    let mut machine = Machine {
-        input: Input::new(reader),
-        nodes: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-    };
+    let mut machine = Machine::new(reader);
     for _ in 0..MAX_STEPS {
         let opcode = machine.input.byte()?;
         if opcode == b'.' {
@@ -33,15 +27,6 @@ pub(super) fn read(reader: impl BufRead) -> PickleResult<Pickle> {
         machine.step(opcode)?;
     }
     machine.input.fail(format!("more than {MAX_STEPS} steps"))
-}
-
-struct Machine<R> {
-    input: Input<R>,
-    nodes: Vec<Node>,
-    stack: Vec<Id>,
-    /// Heights of the stack at its open marks.
-    marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
 }
 
 impl<R: BufRead> Machine<R> {
@@ -296,140 +281,6 @@ impl<R: BufRead> Machine<R> {
             },
             0x95 => self.input.array::<8>().map(drop),
             _ => self.input.fail(format!("an opcode 0x{opcode:02x} that is not supported")),
-        }
-    }
-
-    fn add(&mut self, node: Node) -> Id {
-        self.nodes.push(node);
-        Id(self.nodes.len() - 1)
-    }
-
-    fn push(&mut self, node: Node) -> PickleResult<()> {
-        let id = self.add(node);
-        self.stack.push(id);
-        Ok(())
-    }
-
-    fn push_object(&mut self, class: Id, args: Id) -> PickleResult<()> {
-        self.push(Node::Object { class, args, state: None, items: Vec::new(), entries: Vec::new() })
-    }
-
-    fn push_class(&mut self, module: &str, name: &str) -> PickleResult<()> {
-        self.push(Node::Class(format!("{module}.{name}")))
-    }
-
-    fn push_text(&mut self, count: u64) -> PickleResult<()> {
-        // Python writes file names that are not UTF-8 as lone surrogates; they may be in a path that nothing reads.
-        let bytes = self.input.bytes(count)?;
-        self.push(Node::Str(String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
-    fn push_bytes(&mut self, count: u64) -> PickleResult<()> {
-        let bytes = self.input.bytes(count)?;
-        self.push(Node::Bytes(bytes))
-    }
-
-    /// A `str` of Python 2: text where it is UTF-8.
-    fn push_byte_string(&mut self, count: u64) -> PickleResult<()> {
-        let bytes = self.input.bytes(count)?;
-        self.push(String::from_utf8(bytes).map_or_else(|e| Node::Bytes(e.into_bytes()), Node::Str))
-    }
-
-    fn push_decimal(&mut self, text: &str) -> PickleResult<()> {
-        let text = text.trim();
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return self.input.fail("something else instead of a whole number");
-        }
-        self.push(text.parse().map_or(Node::HugeInt, Node::Int))
-    }
-
-    /// Two's complement, little-endian.
-    fn push_long(&mut self, count: u64) -> PickleResult<()> {
-        let bytes = self.input.bytes(count)?;
-        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-        let mut all = [if negative { 0xff } else { 0 }; 16];
-        match all.get_mut(..bytes.len()) {
-            Some(low) => low.copy_from_slice(&bytes),
-            None => return self.push(Node::HugeInt),
-        }
-        self.push(Node::Int(i128::from_le_bytes(all)))
-    }
-
-    /// The lowest height the stack may fall to: values below a mark belong to another container.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> PickleResult<Id> {
-        match self.stack.last() {
-            Some(&id) if self.stack.len() > self.floor() => Ok(id),
-            _ => self.input.fail("an empty stack"),
-        }
-    }
-
-    fn pop(&mut self) -> PickleResult<Id> {
-        let id = self.top()?;
-        self.stack.pop();
-        Ok(id)
-    }
-
-    fn pop_to_mark(&mut self) -> PickleResult<Vec<Id>> {
-        match self.marks.pop() {
-            Some(mark) => Ok(self.stack.split_off(mark.min(self.stack.len()))),
-            None => self.input.fail("no mark on the stack"),
-        }
-    }
-
-    fn pairs(&self, ids: &[Id]) -> PickleResult<Vec<(Id, Id)>> {
-        let (pairs, rest) = ids.as_chunks::<2>();
-        if rest.is_empty() {
-            Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
-        } else {
-            self.input.fail("a key without a value")
-        }
-    }
-
-    fn extend(&mut self, ids: &[Id]) -> PickleResult<()> {
-        let top = self.top()?;
-        match self.nodes.get_mut(top.0) {
-            Some(Node::List(items) | Node::Set(items) | Node::Object { items, .. }) => {
-                items.extend(ids);
-                Ok(())
-            }
-            _ => self.fail_on_top("APPEND"),
-        }
-    }
-
-    fn set_items(&mut self, pairs: Vec<(Id, Id)>) -> PickleResult<()> {
-        let top = self.top()?;
-        match self.nodes.get_mut(top.0) {
-            Some(Node::Dict(entries) | Node::Object { entries, .. }) => {
-                entries.extend(pairs);
-                Ok(())
-            }
-            _ => self.fail_on_top("SETITEM"),
-        }
-    }
-
-    fn fail_on_top(&self, opcode: &str) -> PickleResult<()> {
-        let kind = self.stack.last().and_then(|id| self.nodes.get(id.0)).map_or("nothing", Node::kind);
-        self.input.fail(format!("{opcode} on {kind}"))
-    }
-
-    fn memorize(&mut self, key: u64) -> PickleResult<()> {
-        let id = self.top()?;
-        self.memo.insert(key, id);
-        Ok(())
-    }
-
-    fn recall(&mut self, key: u64) -> PickleResult<()> {
-        match self.memo.get(&key) {
-            Some(&id) => {
-                self.stack.push(id);
-                Ok(())
-            }
-            None => self.input.fail(format!("nothing memorized as {key}")),
         }
     }
 }

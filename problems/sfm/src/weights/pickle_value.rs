@@ -3,6 +3,9 @@
 //! Values live in one list and refer to each other by position, as Python objects do by reference: sharing costs nothing,
 //! cycles are harmless, and nothing here recurses.
 
+/// More than any call here has arguments, and any tensor has dimensions.
+const FEW: usize = 64;
+
 /// The position of a value in its [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Id(pub(super) usize);
@@ -124,6 +127,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The values of a short list, tuple or set. Many objects may share a long one, and reading it for each of them would
+    /// take for ever.
+    pub(super) fn few_items(self) -> Option<Vec<Self>> {
+        match self.node() {
+            Node::List(ids) | Node::Tuple(ids) | Node::Set(ids) if ids.len() <= FEW => self.items(),
+            _ => None,
+        }
+    }
+
     /// The pairs of a dict, or of an object that was filled like one (`OrderedDict`, a yacs `CfgNode`).
     pub(super) fn entries(self) -> Option<Vec<(Self, Self)>> {
         let pairs = |pairs: &[(Id, Id)]| pairs.iter().map(|&(k, v)| (self.other(k), self.other(v))).collect();
@@ -179,11 +191,11 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Of an object: the name of what would be called to make it, and the arguments.
+    /// Of an object: the name of what would be called to make it, and the arguments if they are few.
     pub(super) fn call(self) -> Option<(&'a str, Vec<Self>)> {
         match self.node() {
             Node::Object { class, args, .. } => {
-                Some((self.other(*class).class_name()?, self.other(*args).items().unwrap_or_default()))
+                Some((self.other(*class).class_name()?, self.other(*args).few_items().unwrap_or_default()))
             }
             _ => None,
         }

@@ -4,6 +4,8 @@ use half::{bf16, f16};
 
 use super::pickle_value::Value;
 
+type ReadElement = fn(&[u8]) -> Option<f32>;
+
 /// What a storage holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element {
@@ -11,7 +13,7 @@ pub(super) struct Element {
     pub(super) name: &'static str,
     pub(super) bytes: usize,
     /// Reads one little-endian element; `None` for types that are not floating point.
-    read: Option<fn(&[u8]) -> Option<f32>>,
+    read: Option<ReadElement>,
 }
 
 impl Element {
@@ -61,7 +63,7 @@ pub(super) struct Storage {
 
 impl Storage {
     pub(super) fn of(id: Value<'_>) -> Result<Self, String> {
-        let parts = id.items().unwrap_or_default();
+        let parts = id.few_items().unwrap_or_default();
         let (class, key, len) = match parts.as_slice() {
             [kind, class, key, _, len] if kind.as_str() == Some("storage") => (class, key, len),
             // Old files may add that the storage is a part of another one.
@@ -125,7 +127,7 @@ impl TensorView {
         strides: Value<'_>,
     ) -> Result<Self, String> {
         let numbers = |value: Value<'_>| -> Option<Vec<usize>> {
-            value.items()?.into_iter().map(Value::as_usize).collect()
+            value.few_items()?.into_iter().map(Value::as_usize).collect()
         };
         let id =
             storage.persistent_id().ok_or_else(|| format!("{} as a tensor's storage", storage.kind()))?;
