@@ -35,7 +35,10 @@ fn main() -> anyhow::Result<()> {
     let summary = pipeline::run(&sequence, None, &solver, &settings, serde_json::Value::Null, &mut Quiet)?;
 
     for frame in &summary.frames {
-        println!("{}: {:.1} s, cost {:.4} -> {:.4}", frame.name, frame.seconds, frame.cost_start, frame.cost_end);
+        println!(
+            "{}: {:.1} s, cost {:.4} -> {:.4}",
+            frame.name, frame.seconds, frame.cost_start, frame.cost_end
+        );
     }
     println!("written: {}", out.display());
     if scratch.exists() {

@@ -8,7 +8,7 @@ use dro_core::{Budget, CostFunction, Coupling};
 use dro_sfm::{
     cost::{INVERSE_DEPTH, POSES},
     network::{DroNet, Encoded, Iterations, Keep, Predictions},
-    weights::{ModelConfig, formula_weights},
+    weights::{ImportOverrides, ModelConfig, Weights, formula_weights, import_checkpoint},
 };
 
 /// Features and costs.
@@ -23,13 +23,16 @@ struct Golden {
 
 impl Golden {
     fn load(name: &str, version: &str, min_depth_m: f64, max_depth_m: f64) -> Self {
+        // The image size is not part of what the network computes.
+        let config = ModelConfig::from_version(version, min_depth_m, max_depth_m, (96, 160)).unwrap();
+        Self::with_weights(name, &formula_weights(&config).unwrap())
+    }
+
+    fn with_weights(name: &str, weights: &Weights) -> Self {
         let path =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/golden/{name}.safetensors"));
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
-        let (_, _, height, width) = tensors["target"].dims4().unwrap();
-        let config = ModelConfig::from_version(version, min_depth_m, max_depth_m, (height, width)).unwrap();
-        let weights = formula_weights(&config).unwrap();
-        Self { tensors, net: DroNet::new(&config, weights.var_builder(&Device::Cpu)).unwrap() }
+        Self { tensors, net: DroNet::new(&weights.config, weights.var_builder(&Device::Cpu)).unwrap() }
     }
 
     fn neighbours(&self) -> Vec<Tensor> {
@@ -140,4 +143,18 @@ fn gauss_seidel_is_another_answer() {
     // Depth moves first and sees the start poses either way; the poses then see the new depth or the old.
     assert_eq!(difference(INVERSE_DEPTH), 0.0);
     assert!(difference(POSES) > 0.0);
+}
+
+/// Checkpoints of 76 MB are not committed. To make them with PyTorch itself:
+/// `python3 tests/fixtures/checkpoints/make.py --full DIR`, then
+/// `DRO_FULL_CHECKPOINTS=DIR cargo test -p dro-tests parity -- --ignored`.
+#[test]
+#[ignore = "needs DRO_FULL_CHECKPOINTS, a folder of checkpoints written by PyTorch"]
+fn checkpoints_written_by_pytorch_give_the_golden_outputs() {
+    let folder =
+        PathBuf::from(std::env::var_os("DRO_FULL_CHECKPOINTS").expect("DRO_FULL_CHECKPOINTS is set"));
+    for file in ["full_zip.ckpt", "full_legacy.ckpt"] {
+        let (weights, _) = import_checkpoint(folder.join(file), &ImportOverrides::default()).unwrap();
+        Golden::with_weights("kitti_style", &weights).check_evaluation();
+    }
 }

@@ -19,9 +19,10 @@ impl FromStr for DeviceChoice {
         match text.split_once(':') {
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", index)) => {
-                index.parse().map(Self::Cuda).map_err(|_| format!("expected cuda:N with a number N, found {text:?}"))
-            }
+            Some(("cuda", index)) => index
+                .parse()
+                .map(Self::Cuda)
+                .map_err(|_| format!("expected cuda:N with a number N, found {text:?}")),
             _ => Err(format!("expected cpu or cuda:N, found {text:?}")),
         }
     }
@@ -42,7 +43,9 @@ impl DeviceChoice {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !cfg!(feature = "cuda") => {
-                bail!("--device {self}: expected a build with CUDA (cargo build --release --features cudnn), found one without")
+                bail!(
+                    "--device {self}: expected a build with CUDA (cargo build --release --features cudnn), found one without"
+                )
             }
             Self::Cuda(index) => Device::new_cuda(index).with_context(|| format!("--device {self}")),
         }

@@ -20,7 +20,8 @@ pub struct Progress {
 impl Progress {
     pub fn new(quiet: bool, interrupted: Arc<AtomicBool>) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {elapsed} gone, {eta} left  {msg}");
+        let style =
+            ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {elapsed} gone, {eta} left  {msg}");
         if let Ok(style) = style {
             bar.set_style(style);
         }
@@ -35,7 +36,8 @@ impl Reporter for Progress {
     }
 
     fn frame_done(&mut self, frame: &FrameSummary) {
-        self.bar.set_message(format!("{}: cost {:.3e} -> {:.3e}", frame.name, frame.cost_start, frame.cost_end));
+        self.bar
+            .set_message(format!("{}: cost {:.3e} -> {:.3e}", frame.name, frame.cost_start, frame.cost_end));
         self.bar.inc(1);
     }
 

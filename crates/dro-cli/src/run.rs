@@ -103,7 +103,13 @@ pub struct Solve {
     #[arg(long)]
     pub overwrite: bool,
     /// Neighbours of every frame, as offsets.
-    #[arg(long, value_name = "OFFSETS", value_delimiter = ',', default_value = "1,-1", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "OFFSETS",
+        value_delimiter = ',',
+        default_value = "1,-1",
+        allow_hyphen_values = true
+    )]
     neighbours: Vec<i64>,
     /// Size images are brought to [default: the weights' own; the images' own, at most 640 wide, without weights].
     #[arg(long, value_name = "HxW", value_parser = values::size)]
@@ -177,7 +183,9 @@ impl Solve {
                 Ok(Chosen { solver: Box::new(PatchMatchSolver::new(config)?), size: None, about })
             }
             (OptimizerChoice::Dro, None) => {
-                bail!("--weights: expected a file (see `dro weights import --help`), or --optimizer patchmatch, found none")
+                bail!(
+                    "--weights: expected a file (see `dro weights import --help`), or --optimizer patchmatch, found none"
+                )
             }
             (OptimizerChoice::Dro, Some(path)) => {
                 let device = self.device.open()?;
@@ -206,7 +214,12 @@ impl Solve {
         }
     }
 
-    pub fn execute(&self, sequence: &Sequence, given: Option<&Intrinsics>, chosen: &Chosen) -> Result<Outcome> {
+    pub fn execute(
+        &self,
+        sequence: &Sequence,
+        given: Option<&Intrinsics>,
+        chosen: &Chosen,
+    ) -> Result<Outcome> {
         let size = match self.size.or(chosen.size) {
             Some(size) => size,
             None => at_most_640_wide(sequence.image_size()?),
@@ -248,9 +261,14 @@ fn tell(summary: &Summary, settings: &RunSettings) {
     let memory = summary.peak_memory_mb.map_or(String::new(), |mb| format!(", at most {mb:.0} MiB"));
     print(format_args!("{frames} frames, {per_frame:.2} s each{memory}: {}", settings.out.display()));
     if let Some(depth) = &summary.mean_metrics {
-        print(format_args!("depth against ground truth (median-scaled): abs rel {:.3}, a1 {:.3}", depth.abs_rel, depth.a1));
+        print(format_args!(
+            "depth against ground truth (median-scaled): abs rel {:.3}, a1 {:.3}",
+            depth.abs_rel, depth.a1
+        ));
     }
-    if let (Some(rotation), Some(translation)) = (summary.mean_rotation_error_deg, summary.mean_translation_error_deg) {
+    if let (Some(rotation), Some(translation)) =
+        (summary.mean_rotation_error_deg, summary.mean_translation_error_deg)
+    {
         print(format_args!(
             "poses against ground truth: rotation {rotation:.2} degrees, direction of translation {translation:.1} degrees"
         ));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dro_core::{Budget, Coupling, CostFunction, LearnedOptimizer};
+use dro_core::{Budget, CostFunction, Coupling, LearnedOptimizer};
 use dro_sfm::{
     Solver, Unwatched, Views,
     cost::{INVERSE_DEPTH, POSES},

@@ -22,7 +22,8 @@ impl EdgeFilter {
             let d = 1.0 + reach_px / contrast * (a - b).abs();
             (-std::f32::consts::SQRT_2 / reach_px * d).exp()
         };
-        let before = |i: usize, step: usize, edge: bool| if edge { 0.0 } else { weight(guide[i], guide[i - step]) };
+        let before =
+            |i: usize, step: usize, edge: bool| if edge { 0.0 } else { weight(guide[i], guide[i - step]) };
         let left = (0..guide.len()).map(|i| before(i, 1, i % width == 0)).collect();
         let above = (0..guide.len()).map(|i| before(i, width, i < width)).collect();
         Self { width, left, above }

@@ -59,7 +59,12 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) fn new(size: (usize, usize), bounds: (f32, f32), texture: &[f32], smoothing: EdgeFilter) -> Self {
+    pub(super) fn new(
+        size: (usize, usize),
+        bounds: (f32, f32),
+        texture: &[f32],
+        smoothing: EdgeFilter,
+    ) -> Self {
         // Never zero, so that a picture without any texture smooths evenly.
         let weight: Vec<f32> = texture.iter().map(|t| t + 0.01).collect();
         let mut weight_smooth = weight.clone();
@@ -98,7 +103,8 @@ impl Ground {
 
     fn noisy(&self, now: &[f32], deviation: f32, cells: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let cell = (self.width.max(self.height) as f32 / cells.max(1) as f32).max(1.0);
-        let (columns, rows) = ((self.width as f32 / cell) as usize + 2, (self.height as f32 / cell) as usize + 2);
+        let (columns, rows) =
+            ((self.width as f32 / cell) as usize + 2, (self.height as f32 / cell) as usize + 2);
         let grid: Vec<f32> = (0..columns * rows).map(|_| deviation * standard_normal(rng) as f32).collect();
         let mut map = now.to_vec();
         for (y, row) in map.chunks_mut(self.width).enumerate() {

@@ -196,7 +196,11 @@ impl Optimizer for PatchMatch {
     }
 
     fn tell(&mut self, turn: &Turn<'_>, candidate: &Tensor, cost: &Cost) -> dro_core::Result<Tensor> {
-        if turn.block == POSES { self.tell_poses(turn, candidate, cost) } else { self.tell_depth(turn, candidate, cost) }
+        if turn.block == POSES {
+            self.tell_poses(turn, candidate, cost)
+        } else {
+            self.tell_depth(turn, candidate, cost)
+        }
     }
 }
 

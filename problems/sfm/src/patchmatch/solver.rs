@@ -49,13 +49,21 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// `stages` of `plan` from `start`.
-    fn minimize(&mut self, cost: &CensusCost, start: &Point, plan: &Plan, stages: usize, shown: bool) -> Result<Found> {
+    fn minimize(
+        &mut self,
+        cost: &CensusCost,
+        start: &Point,
+        plan: &Plan,
+        stages: usize,
+        shown: bool,
+    ) -> Result<Found> {
         self.runs += 1;
-        let mut optimizer = PatchMatch::new(cost, plan, self.config.seed.wrapping_add(self.runs.wrapping_mul(0x9E37)));
-        let mut relay =
-            Relay { watch: &mut *self.watch, first: self.updates, shown, failed: None };
+        let mut optimizer =
+            PatchMatch::new(cost, plan, self.config.seed.wrapping_add(self.runs.wrapping_mul(0x9E37)));
+        let mut relay = Relay { watch: &mut *self.watch, first: self.updates, shown, failed: None };
         let schedule = plan.schedule(stages);
-        let solution = minimize(cost, &mut optimizer, start, &schedule, &Budget::default(), &mut [&mut relay])?;
+        let solution =
+            minimize(cost, &mut optimizer, start, &schedule, &Budget::default(), &mut [&mut relay])?;
         if let Some(error) = relay.failed {
             return Err(error);
         }
@@ -72,7 +80,8 @@ fn total(cost: &CensusCost, at: &Point) -> Result<f64> {
 /// Directions of a cube's faces, edges and corners.
 fn directions() -> Vec<Vector3<f64>> {
     let steps = [-1.0, 0.0, 1.0];
-    let all = steps.iter().flat_map(|&x| steps.iter().flat_map(move |&y| steps.map(|z| Vector3::new(x, y, z))));
+    let all =
+        steps.iter().flat_map(|&x| steps.iter().flat_map(move |&y| steps.map(|z| Vector3::new(x, y, z))));
     all.filter(|d| d.norm() > 0.5).map(|d| d.normalize()).collect()
 }
 
