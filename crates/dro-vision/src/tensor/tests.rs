@@ -301,3 +301,14 @@ fn strides_do_not_matter() {
     let (one, other) = (convex_upsample(&x, &mask, 2), convex_upsample(&copy(&x), &copy(&mask), 2));
     assert!(distance(&one.unwrap(), &other.unwrap()) < 1e-15);
 }
+
+#[test]
+fn large_logits_select_one_neighbour() {
+    let x = noise(51, &[1, 1, 3, 3]);
+    // Neighbour 5 is the one to the right.
+    let mut logits = vec![-1e4; 9 * 9];
+    logits[5 * 9..6 * 9].fill(1e4);
+    let mask = Tensor::from_vec(logits, (1, 9, 3, 3), &Device::Cpu).unwrap();
+    let expected = x.narrow(3, 1, 2).unwrap().pad_with_zeros(3, 0, 1).unwrap();
+    assert_eq!(list(&convex_upsample(&x, &mask, 1).unwrap()), list(&expected));
+}
