@@ -201,7 +201,8 @@ fn finish(
         curves::write_csv(out.file("curves.csv"), all_curves)?;
         curves::write_svg(out.file("curves.svg"), all_curves, &Drawing::default())?;
     }
-    summary.mean_metrics = DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
+    summary.mean_metrics =
+        DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
     let neighbours = || summary.frames.iter().flat_map(|frame| &frame.neighbours);
     let rotation = mean(neighbours().filter_map(|n| n.rotation_error_deg));
     let translation = mean(neighbours().filter_map(|n| n.translation_error_deg));

@@ -48,7 +48,8 @@ impl<'a> Tracer<'a> {
         let inverse_depths = Range::robust(self.kept.iter().map(|update| &update.inv_depth));
         let costs = Range::robust(self.kept.iter().map(|update| &update.cost_map));
 
-        let mut rows = vec![std::iter::once(target.clone()).chain(neighbours.iter().cloned()).collect::<Vec<_>>()];
+        let mut rows =
+            vec![std::iter::once(target.clone()).chain(neighbours.iter().cloned()).collect::<Vec<_>>()];
         for update in &self.kept {
             let cost = picture::cost(&update.cost_map, costs);
             let inverse_depth = picture::inverse_depth(&update.inv_depth, inverse_depths);
@@ -75,7 +76,7 @@ impl Watch for Tracer<'_> {
 
     fn update(&mut self, update: &Update) -> Result<()> {
         self.curve.points.push(CurvePoint::from(update));
-        if self.seen % self.spacing == 0 {
+        if self.seen.is_multiple_of(self.spacing) {
             if self.kept.len() == MOST_PICTURES {
                 // Keep every other one and take half as many from here on: bounded memory for any length.
                 let mut index = 0;
@@ -85,7 +86,7 @@ impl Watch for Tracer<'_> {
                 });
                 self.spacing *= 2;
             }
-            if self.seen % self.spacing == 0 {
+            if self.seen.is_multiple_of(self.spacing) {
                 self.kept.push(update.clone());
             }
         }
@@ -104,13 +105,18 @@ fn thinned<T>(rows: Vec<T>, most: usize) -> Vec<T> {
     let spacing = count.saturating_sub(1).div_ceil(most - 1).max(1);
     rows.into_iter()
         .enumerate()
-        .filter(|(i, _)| *i == 0 || (count - 1 - i) % spacing == 0)
+        .filter(|(i, _)| *i == 0 || (count - 1 - i).is_multiple_of(spacing))
         .map(|(_, row)| row)
         .collect()
 }
 
 /// Target and warped neighbour, per neighbour, at the images' size.
-fn overlaps(target: &RgbImage, neighbours: &[RgbImage], views: &Views, update: &Update) -> Result<Vec<RgbImage>> {
+fn overlaps(
+    target: &RgbImage,
+    neighbours: &[RgbImage],
+    views: &Views,
+    update: &Update,
+) -> Result<Vec<RgbImage>> {
     let size = (target.height() as usize, target.width() as usize);
     let small = update.inv_depth.to_tensor(&Device::Cpu)?;
     let inv_depth = Map::from_tensor(&dro_vision::resize_bilinear(&small, size)?)?;
@@ -150,7 +156,9 @@ mod tests {
             assert!(tracer.kept.len() <= MOST_PICTURES);
         }
         let steps: Vec<usize> = tracer.kept.iter().map(|u| u.step).collect();
-        assert!(steps.len() >= MOST_PICTURES / 2 && steps[0] == 0 && steps.windows(2).all(|w| w[1] - w[0] == 32));
+        assert!(
+            steps.len() >= MOST_PICTURES / 2 && steps[0] == 0 && steps.windows(2).all(|w| w[1] - w[0] == 32)
+        );
         assert_eq!(tracer.curve.points.len(), 1000);
     }
 

@@ -10,11 +10,16 @@ use crate::{
 };
 
 /// Depth errors after median scaling; `None` without ground truth.
-pub(super) fn depth_errors(frame: &Frame, camera: &CameraModel, estimate: &Estimate) -> Result<Option<DepthMetrics>> {
+pub(super) fn depth_errors(
+    frame: &Frame,
+    camera: &CameraModel,
+    estimate: &Estimate,
+) -> Result<Option<DepthMetrics>> {
     let (Some(depth), Some(file)) = (frame.load_depth()?, &frame.depth) else { return Ok(None) };
     let predicted = estimate.inv_depth.inverted();
     let truth = prepare_depth(&depth, &file.sensor, camera, (predicted.height(), predicted.width()))?;
-    let options = DepthOptions { min_depth_m: 0.1, max_depth_m: 80.0, median_scaling: true, ..DepthOptions::default() };
+    let options =
+        DepthOptions { min_depth_m: 0.1, max_depth_m: 80.0, median_scaling: true, ..DepthOptions::default() };
     depth_metrics(&predicted, &truth, &options)
 }
 

@@ -20,7 +20,11 @@ pub(super) struct PreparedFrames<'a> {
 
 impl<'a> PreparedFrames<'a> {
     /// Checks that all images are of one size and that every frame has a camera, from the data or from the user.
-    pub(super) fn new(sequence: &'a Sequence, given: Option<&Intrinsics>, size: (usize, usize)) -> Result<Self> {
+    pub(super) fn new(
+        sequence: &'a Sequence,
+        given: Option<&Intrinsics>,
+        size: (usize, usize),
+    ) -> Result<Self> {
         let image_size = sequence.image_size()?;
         let cameras = sequence
             .frames
