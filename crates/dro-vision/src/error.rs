@@ -24,6 +24,16 @@ pub enum Error {
         /// The shape it has.
         found: Vec<usize>,
     },
+    /// No ideal point is seen here.
+    #[error(
+        "undistort: expected a point that the lens shows, found ({x}, {y}) where its distortion folds back"
+    )]
+    Undistort {
+        /// Normalised column.
+        x: f64,
+        /// Normalised row.
+        y: f64,
+    },
     /// A kernel refused its input.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

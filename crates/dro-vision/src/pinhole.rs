@@ -102,3 +102,83 @@ impl Pinhole {
         Point3::new((pixel.x - self.cx) / self.fx * depth, (pixel.y - self.cy) / self.fy * depth, depth)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cameras() -> impl Strategy<Value = Pinhole> {
+        (50.0..2000.0, 50.0..2000.0, -100.0..1500.0, -100.0..1500.0).prop_map(|(fx, fy, cx, cy)| Pinhole {
+            fx,
+            fy,
+            cx,
+            cy,
+        })
+    }
+
+    fn points() -> impl Strategy<Value = Point3<f64>> {
+        (-3.0..3.0, -3.0..3.0, 0.1..50.0).prop_map(|(x, y, z)| Point3::new(x, y, z))
+    }
+
+    proptest! {
+        #[test]
+        fn projecting_then_resizing_is_resizing_then_projecting(
+            camera in cameras(), p in points(), from in (1usize..900, 1usize..900), to in (1usize..900, 1usize..900),
+        ) {
+            let pixel = camera.project(&p).unwrap();
+            let resized = camera.resized(from, to).unwrap().project(&p).unwrap();
+            // Measured from the image's corner, which is at −0.5, everything scales.
+            let (sx, sy) = (to.1 as f64 / from.1 as f64, to.0 as f64 / from.0 as f64);
+            let expected = Point2::new((pixel.x + 0.5) * sx - 0.5, (pixel.y + 0.5) * sy - 0.5);
+            prop_assert!((resized - expected).norm() < 1e-9 * (1.0 + expected.coords.norm()));
+        }
+
+        #[test]
+        fn projecting_then_cropping_is_cropping_then_projecting(
+            camera in cameras(), p in points(), top in 0.0..300.0, left in 0.0..300.0,
+        ) {
+            let pixel = camera.project(&p).unwrap();
+            let cropped = camera.cropped(top, left).project(&p).unwrap();
+            prop_assert!((cropped.x - (pixel.x - left)).abs() + (cropped.y - (pixel.y - top)).abs() < 1e-8);
+        }
+
+        #[test]
+        fn backprojecting_inverts_projecting(camera in cameras(), p in points()) {
+            let back = camera.backproject(&camera.project(&p).unwrap(), p.z);
+            prop_assert!((back - p).norm() < 1e-10 * (1.0 + p.coords.norm()));
+        }
+
+        #[test]
+        fn the_matrix_is_the_projection(camera in cameras(), p in points()) {
+            let v = camera.matrix() * p.coords;
+            prop_assert!((camera.project(&p).unwrap() - Point2::new(v.x / v.z, v.y / v.z)).norm() < 1e-8);
+        }
+    }
+
+    #[test]
+    fn halving_a_centred_camera_keeps_it_centred() {
+        let camera = Pinhole::from_fov_deg(90.0, 480, 640).unwrap();
+        assert!((camera.fx - 320.0).abs() < 1e-9 && camera.cx == 319.5 && camera.cy == 239.5);
+        let half = camera.resized((480, 640), (240, 320)).unwrap();
+        assert!((half.fx - 160.0).abs() < 1e-9 && half.cx == 159.5 && half.cy == 119.5);
+    }
+
+    #[test]
+    fn what_is_no_camera_is_refused() {
+        for (camera, name) in [
+            (Pinhole::new(0.0, 1.0, 0.0, 0.0), "fx"),
+            (Pinhole::new(1.0, f64::NAN, 0.0, 0.0), "fy"),
+            (Pinhole::new(1.0, 1.0, f64::INFINITY, 0.0), "cx"),
+            (Pinhole::from_fov_deg(180.0, 2, 2), "fov"),
+            (Pinhole::new(1.0, 1.0, 0.0, 0.0).unwrap().resized((0, 4), (4, 4)), "fy"),
+        ] {
+            let message = camera.unwrap_err().to_string();
+            assert!(message.starts_with(name), "{message}");
+        }
+        let camera = Pinhole::new(1.0, 1.0, 0.0, 0.0).unwrap();
+        assert!(camera.project(&Point3::new(1.0, 1.0, 0.0)).is_none());
+        assert!(camera.project(&Point3::new(1.0, 1.0, -2.0)).is_none());
+    }
+}
