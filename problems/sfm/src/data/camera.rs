@@ -23,7 +23,7 @@ impl CameraModel {
 
     /// Whether images of this camera must be undistorted before use.
     pub fn is_distorted(&self) -> bool {
-        self.distortion != BrownConrady::default()
+        !self.distortion.is_none()
     }
 
     /// The undistorted camera of images brought to `size` (height, width).

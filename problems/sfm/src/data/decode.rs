@@ -201,4 +201,17 @@ mod tests {
         assert!(message.contains("a.png: expected an image"), "{message}");
         assert!(load_rgb(Path::new("/nowhere/a.png"), &ImageLimits::default()).is_err());
     }
+
+    /// 2x1 pixels, colours 1 and 0 of the palette (1, 2, 3), (200, 100, 50).
+    #[test]
+    fn palettes_are_looked_up() {
+        let png: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x02\x00\x00\x00\x01\x08\x03\x00\x00\x00\
+          \xc3\xfc\x8f\xb8\x00\x00\x00\x06PLTE\x01\x02\x03\xc8d2P\xb4\xae?\x00\x00\x00\x0bIDATx\x9cc`d\x00\
+          \x00\x00\x05\x00\x02\xd1f3x\x00\x00\x00\x00IEND\xaeB`\x82";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, png).unwrap();
+        let rgb = load_rgb(&path, &ImageLimits::default()).unwrap();
+        assert_eq!(rgb.as_raw(), &[200, 100, 50, 1, 2, 3]);
+    }
 }

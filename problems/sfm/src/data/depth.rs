@@ -152,7 +152,8 @@ fn gathered(
 fn nearest(map: &Map, x: f64, y: f64) -> Option<f32> {
     let (column, row) = ((x + 0.5).floor(), (y + 0.5).floor());
     // Comparisons that NaN fails.
-    (column >= 0.0 && row >= 0.0).then(|| map.at(row as usize, column as usize)).flatten()
+    let inside = column >= 0.0 && row >= 0.0 && column < map.width() as f64 && row < map.height() as f64;
+    inside.then(|| map.at(row as usize, column as usize)).flatten()
 }
 
 fn splatted(
@@ -179,4 +180,22 @@ fn splatted(
         }
     }
     Map::new(size.0, size.1, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_is_none_outside_and_for_what_is_no_number() -> Result<()> {
+        let map = Map::new(2, 3, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+        assert_eq!(nearest(&map, -0.5, 1.49), Some(4.0));
+        assert_eq!(nearest(&map, 2.49, -0.5), Some(3.0));
+        for (x, y) in
+            [(2.5, 0.0), (-0.51, 0.0), (0.0, 1.5), (f64::NAN, 0.0), (0.0, f64::INFINITY), (0.0, 1e300)]
+        {
+            assert_eq!(nearest(&map, x, y), None, "{x} {y}");
+        }
+        Ok(())
+    }
 }

@@ -134,7 +134,7 @@ impl Row<'_> {
             return Ok(None);
         };
         for (name, side) in [("width", width), ("height", height)] {
-            if !(side >= 1.0 && side <= 1e6 && side.fract() == 0.0) {
+            if !((1.0..=1e6).contains(&side) && side.fract() == 0.0) {
                 return Err(self.error(format!("a {name} in whole pixels"), side.to_string()));
             }
         }

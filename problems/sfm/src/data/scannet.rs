@@ -47,7 +47,7 @@ pub(super) fn open(input: &Path) -> Result<Vec<Frame>> {
         let depth = input.join("depth").join(format!("{}.png", frame.name));
         let pose_file = input.join("pose").join(format!("{}.txt", frame.name));
         frame.camera = camera;
-        frame.depth = depth.exists().then(|| DepthFile {
+        frame.depth = depth.exists().then_some(DepthFile {
             path: depth,
             encoding: DepthEncoding::Png16 { units_per_metre: 1000.0 },
             sensor,

@@ -57,7 +57,7 @@ pub(super) fn open(input: &Path) -> Result<Vec<Frame>> {
                 None
             };
             Ok(Frame {
-                depth: depth.exists().then(|| DepthFile {
+                depth: depth.exists().then_some(DepthFile {
                     path: depth,
                     encoding: DepthEncoding::Png16 { units_per_metre: 1000.0 },
                     sensor,
