@@ -1,6 +1,6 @@
 //! Errors of a whole trajectory: absolute (ATE) and relative (RPE), after Sturm et al. (IROS 2012).
 
-use nalgebra::{Isometry3, Matrix3, Point3, Similarity3, Translation3, UnitQuaternion, Vector3};
+use nalgebra::{Isometry3, Matrix3, Point3, Rotation3, Similarity3, Translation3, UnitQuaternion, Vector3};
 use serde::{Deserialize, Serialize};
 
 use super::pose::rotation_error_rad;
@@ -65,7 +65,8 @@ pub fn umeyama(from: &[Point3<f64>], to: &[Point3<f64>], align: Align) -> Option
     let mut signs = Vector3::new(1.0, 1.0, (u.determinant() * v_t.determinant()).signum());
     let smallest = svd.singular_values.imin();
     signs.swap_rows(2, smallest);
-    let rotation = UnitQuaternion::from_matrix(&(u * Matrix3::from_diagonal(&signs) * v_t));
+    let matrix = Rotation3::from_matrix_unchecked(u * Matrix3::from_diagonal(&signs) * v_t);
+    let rotation = UnitQuaternion::from_rotation_matrix(&matrix);
     let scale = match align {
         Align::Se3 => 1.0,
         Align::Sim3 => svd.singular_values.dot(&signs) / from_variance,

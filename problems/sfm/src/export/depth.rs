@@ -37,7 +37,7 @@ pub fn largest_depth_m<'a>(depths_m: impl IntoIterator<Item = &'a Map>) -> f32 {
 
 /// The 16-bit PNG value of a depth: `round(depth_m · scale)` within 1..=65535; 0 where there is no depth.
 pub fn png_value(depth_m: f32, scale: f64) -> u16 {
-    if !(depth_m > 0.0) {
+    if depth_m.is_nan() || depth_m <= 0.0 {
         return 0;
     }
     // Saturates; present depths never become 0, which says "none".

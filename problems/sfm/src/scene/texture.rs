@@ -43,7 +43,7 @@ impl Texture {
             Pattern::Plaster => mix(main, second, fractal(u * 3.0, v * 3.0, seed, 5)),
             Pattern::Checker { square_m } => {
                 let (i, j) = ((u / square_m).floor(), (v / square_m).floor());
-                let tone = 0.85 + 0.3 * unit(seed, i as i64, j as i64);
+                let tone = 0.6 + 0.5 * unit(seed, i as i64, j as i64);
                 let even = (i + j).rem_euclid(2.0) < 0.5;
                 (if even { main } else { second }).map(|x| x * tone)
             }

@@ -1,0 +1,220 @@
+//! Exact depth and poses of a generated room, cut into windows with units of their own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use dro_vision::Pinhole;
+use nalgebra::{Isometry3, Vector3};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::{
+    Map,
+    scene::{Rendering, Room, hand_held_path},
+};
+
+const SIZE: (usize, usize) = (48, 64);
+const FRAMES: usize = 8;
+
+struct Sequence {
+    views: Vec<Rendering>,
+    path: Vec<Isometry3<f64>>,
+    camera: Pinhole,
+    /// Window units: depths of window i are the true ones divided by this.
+    units: Vec<f64>,
+}
+
+impl Sequence {
+    fn new(seed: u64) -> Self {
+        let camera = Pinhole::from_fov_deg(65.0, SIZE.0, SIZE.1).unwrap();
+        let (room, path) = (Room::new(seed), hand_held_path(FRAMES, seed));
+        let views = path.iter().map(|pose| room.render(&camera, SIZE.0, SIZE.1, pose).unwrap()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let units = (0..FRAMES).map(|_| rng.random_range(0.2..5.0)).collect();
+        Self { views, path, camera, units }
+    }
+
+    fn estimates(&self, offsets: &[i64]) -> Vec<FrameEstimate> {
+        let estimate = |window: Window| {
+            let unit = self.units[window.target];
+            let pose = |neighbour: usize| {
+                let mut pose = self.path[neighbour].inv_mul(&self.path[window.target]);
+                pose.translation.vector /= unit;
+                (neighbour, pose)
+            };
+            FrameEstimate {
+                inv_depth: self.views[window.target].depth.mapped(|depth| unit as f32 / depth),
+                camera: self.camera,
+                neighbours: window.neighbours.into_iter().map(pose).collect(),
+            }
+        };
+        windows(FRAMES, offsets).unwrap().into_iter().map(estimate).collect()
+    }
+
+    /// Largest position error, as a share of the mean baseline, and largest rotation error.
+    fn errors(&self, chain: &Chain) -> (f64, f64) {
+        let baseline = self.path.windows(2).map(|pair| pair[0].inv_mul(&pair[1]).translation.vector.norm());
+        let baseline = baseline.sum::<f64>() / (FRAMES - 1) as f64;
+        let mut worst = (0.0f64, 0.0f64);
+        for (estimate, pose) in chain.world_from_camera.iter().zip(&self.path) {
+            let truth = self.path[0].inv_mul(pose);
+            let distance = (estimate.translation.vector * self.units[0] - truth.translation.vector).norm();
+            worst =
+                (worst.0.max(distance / baseline), worst.1.max(estimate.rotation.angle_to(&truth.rotation)));
+        }
+        worst
+    }
+}
+
+#[test]
+fn windows_of_any_unit_give_the_true_trajectory() {
+    for (seed, offsets) in [(1, &[1, -1][..]), (2, &[1]), (3, &[-1]), (4, &[2, 1])] {
+        let sequence = Sequence::new(seed);
+        let chain = chain(&sequence.estimates(offsets), &ChainOptions::default()).unwrap();
+        let (distance, angle_rad) = sequence.errors(&chain);
+        assert!(
+            distance < 1e-2 && angle_rad < 1e-7,
+            "offsets {offsets:?}: {distance} of a baseline, {angle_rad}"
+        );
+        for (scale, unit) in chain.scales.iter().zip(&sequence.units) {
+            assert!((scale * sequence.units[0] / unit - 1.0).abs() < 3e-3, "{scale} {unit}");
+        }
+        assert_eq!(chain.links.len(), FRAMES - 1);
+        assert!(
+            chain
+                .links
+                .iter()
+                .all(|link| link.ratio.unwrap().spread < 0.02 && link.from.abs_diff(link.to) == 1)
+        );
+        assert_eq!(chain.links[0].both_directions, offsets.len() == 2 && offsets[1] == -1);
+    }
+}
+
+#[test]
+fn without_scale_estimation_the_units_show() {
+    let sequence = Sequence::new(1);
+    let options = ChainOptions { estimate_scale: false, ..ChainOptions::default() };
+    let chain = chain(&sequence.estimates(&[1, -1]), &options).unwrap();
+    assert!(sequence.errors(&chain).0 > 0.3);
+    assert_eq!(chain.kept_scales().count(), FRAMES - 1);
+}
+
+#[test]
+fn outliers_do_not_move_the_scale() {
+    let sequence = Sequence::new(5);
+    let mut frames = sequence.estimates(&[1, -1]);
+    for frame in &mut frames {
+        let values: Vec<f32> = frame.inv_depth.values().to_vec();
+        let broken = |(i, x): (usize, f32)| match i % 10 {
+            0 => 7.0 * x,
+            1 => 0.0,
+            2 => f32::NAN,
+            3 => 0.2 * x,
+            _ => x,
+        };
+        frame.inv_depth =
+            Map::new(SIZE.0, SIZE.1, values.into_iter().enumerate().map(broken).collect()).unwrap();
+    }
+    let (distance, _) = sequence.errors(&chain(&frames, &ChainOptions::default()).unwrap());
+    assert!(distance < 0.02, "{distance}");
+}
+
+#[test]
+fn two_directions_that_disagree_are_averaged() {
+    let sequence = Sequence::new(6);
+    let mut frames = sequence.estimates(&[1, -1]);
+    let turn = |angle: f64| Isometry3::new(Vector3::zeros(), Vector3::new(0.0, angle, 0.0));
+    // The same error in both directions: the mean of forward and inverted backward has none.
+    for frame in &mut frames {
+        for (_, pose) in &mut frame.neighbours {
+            pose.rotation = turn(0.01).rotation * pose.rotation;
+        }
+    }
+    let chain = chain(&frames, &ChainOptions::default()).unwrap();
+    assert!(sequence.errors(&chain).1 < 2e-4, "{}", sequence.errors(&chain).1);
+}
+
+#[test]
+fn a_window_without_depth_keeps_the_scale_and_says_so() {
+    let sequence = Sequence::new(1);
+    let mut frames = sequence.estimates(&[1, -1]);
+    frames[3].inv_depth = frames[3].inv_depth.mapped(|_| 0.0);
+    let chain = chain(&frames, &ChainOptions::default()).unwrap();
+    assert_eq!(chain.kept_scales().collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(chain.scales[3], chain.scales[2]);
+    assert!(chain.world_from_camera.iter().all(|pose| pose.translation.vector.norm().is_finite()));
+}
+
+#[test]
+fn frames_that_nothing_connects_are_named() {
+    let sequence = Sequence::new(1);
+    let error = chain(&sequence.estimates(&[2, -2]), &ChainOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("[1, 3, 5, 7]"), "{error}");
+    assert!(chain(&[], &ChainOptions::default()).is_err());
+}
+
+#[test]
+fn fusion_keeps_what_agrees_and_drops_what_does_not() {
+    let sequence = Sequence::new(2);
+    let estimates = sequence.estimates(&[1, -1]);
+    let chain = chain(&estimates, &ChainOptions::default()).unwrap();
+    // One block of every second picture is 10 % too near.
+    let corrupt = |row: usize, column: usize| (10..30).contains(&row) && (20..45).contains(&column);
+    let maps: Vec<Map> = estimates
+        .iter()
+        .enumerate()
+        .map(|(index, frame)| {
+            let values = frame.inv_depth.values().iter().enumerate();
+            let factor = |i: usize| if index % 2 == 1 && corrupt(i / SIZE.1, i % SIZE.1) { 1.1 } else { 1.0 };
+            Map::new(SIZE.0, SIZE.1, values.map(|(i, x)| x * factor(i)).collect()).unwrap()
+        })
+        .collect();
+    let frames: Vec<PosedFrame<'_>> = (0..FRAMES)
+        .map(|i| PosedFrame {
+            inv_depth: &maps[i],
+            rgb: &sequence.views[i].rgb,
+            camera: sequence.camera,
+            world_from_camera: chain.world_from_camera[i],
+            scale: chain.scales[i],
+        })
+        .collect();
+    // Only direct neighbours are asked, so that a corrupt block never meets another.
+    let options = FuseOptions { reach: 1, ..FuseOptions::default() };
+    let points = fuse(&frames, &options).unwrap();
+
+    // A point is right if it lies on a surface: where any camera that sees it has its depth.
+    let on_surface = |point: &crate::export::points::ColouredPoint| {
+        let p = nalgebra::Point3::from(point.position.map(|x| f64::from(x) * sequence.units[0]));
+        sequence.path.iter().zip(&sequence.views).any(|(pose, view)| {
+            let p_in_camera = pose.inverse_transform_point(&(sequence.path[0] * p));
+            let at = sequence.camera.project(&p_in_camera);
+            let seen = at.and_then(|at| ratio::sampled(&view.depth.inverted(), &at));
+            seen.is_some_and(|inverse| (p_in_camera.z * inverse - 1.0).abs() < 0.02)
+        })
+    };
+    let wrong = points.iter().step_by(37).filter(|point| !on_surface(point)).count();
+    assert!(wrong * 100 < points.len() / 37, "{wrong} of {}", points.len() / 37);
+    let (all, broken) = (FRAMES * SIZE.0 * SIZE.1, 4 * 20 * 25);
+    assert!(points.len() < all - broken && points.len() > all * 7 / 10, "{} of {all}", points.len());
+
+    let few = fuse(&frames, &FuseOptions { max_points: 500, ..options }).unwrap();
+    assert_eq!(few.len(), 500);
+    assert_eq!(few, fuse(&frames, &FuseOptions { max_points: 500, ..options }).unwrap());
+}
+
+#[test]
+fn fusion_of_nothing_is_nothing_and_bad_input_is_named() {
+    assert_eq!(fuse(&[], &FuseOptions::default()).unwrap(), []);
+    let map = Map::new(1, 2, vec![1.0; 2]).unwrap();
+    let frame = PosedFrame {
+        inv_depth: &map,
+        rgb: &image::RgbImage::new(1, 1),
+        camera: Pinhole::from_fov_deg(60.0, 1, 2).unwrap(),
+        world_from_camera: Isometry3::identity(),
+        scale: 1.0,
+    };
+    let error = fuse(&[frame], &FuseOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("picture 0"), "{error}");
+    let rgb = image::RgbImage::new(2, 1);
+    assert!(fuse(&[PosedFrame { rgb: &rgb, scale: f64::NAN, ..frame }], &FuseOptions::default()).is_err());
+    assert_eq!(fuse(&[PosedFrame { rgb: &rgb, ..frame }], &FuseOptions::default()).unwrap(), []);
+}
