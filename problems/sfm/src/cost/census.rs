@@ -100,6 +100,7 @@ pub struct CensusCost {
     /// Neighbours' grey, times [`GREY`].
     neighbours: Vec<Vec<f32>>,
     smoothing: Arc<EdgeFilter>,
+    bounds: (f32, f32),
     target: Arc<Vec<f32>>,
 }
 
@@ -152,6 +153,7 @@ impl CensusCost {
             signs: Vec::new(),
             neighbours: neighbours.iter().map(grey).collect(),
             smoothing: Arc::new(smoothing),
+            bounds: (lower as f32, upper as f32),
             target: Arc::new(target.values().to_vec()),
         };
         cost.signs = cost.target_signs(&grey(target));
@@ -166,6 +168,11 @@ impl CensusCost {
     /// The camera at this size.
     pub fn camera(&self) -> &Pinhole {
         &self.camera
+    }
+
+    /// Least and greatest inverse depth.
+    pub(crate) fn bounds(&self) -> (f32, f32) {
+        self.bounds
     }
 
     /// The target's grey, row by row.
@@ -204,7 +211,7 @@ impl CensusCost {
             let centre = &padded[(y + RADIUS) * pitch + RADIUS..][..self.width];
             for (dy, dx) in OFFSETS {
                 let other = &padded[(y + dy) * pitch + dx..][..self.width];
-                signs.extend(other.iter().zip(centre).map(|(&o, &c)| sign(o - c, tolerance) as i8));
+                signs.extend(other.iter().zip(centre).map(|(&o, &c)| sign(o.wrapping_sub(c), tolerance) as i8));
             }
         }
         signs
@@ -246,6 +253,7 @@ impl CensusCost {
         // First the warped picture; `cost` holds whether a pixel is seen.
         warped[RADIUS * pitch..]
             .par_chunks_mut(pitch)
+            .with_min_len(8)
             .zip(cost.par_chunks_mut(width))
             .zip(inv_depth.par_chunks(width))
             .enumerate()
@@ -256,7 +264,7 @@ impl CensusCost {
         self.fill_border(&mut warped);
         let scale = 0.5 / OFFSETS.len() as f32;
         let unseen = self.config.unseen as f32;
-        cost.par_chunks_mut(width).zip(self.signs.par_chunks(width * OFFSETS.len())).enumerate().for_each_init(
+        cost.par_chunks_mut(width).with_min_len(8).zip(self.signs.par_chunks(width * OFFSETS.len())).enumerate().for_each_init(
             || vec![0i16; width],
             |sum, (y, (row, signs))| {
                 sum.fill(0);
@@ -264,7 +272,10 @@ impl CensusCost {
                 for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
                     let other = &warped[(y + dy) * pitch + dx..][..width];
                     for (((sum, &o), &c), &s) in sum.iter_mut().zip(other).zip(centre).zip(signs) {
-                        *sum += (sign(o - c, tolerance) - i16::from(s)).abs();
+                        // Wrapping, because overflow checks would keep this loop from being vectorised; nothing here
+                        // can overflow.
+                        let unlike = sign(o.wrapping_sub(c), tolerance).wrapping_sub(i16::from(s)).wrapping_abs();
+                        *sum = sum.wrapping_add(unlike);
                     }
                 }
                 for (cost, &sum) in row.iter_mut().zip(sum.iter()) {
@@ -320,7 +331,7 @@ impl CostFunction for CensusCost {
 
 /// −1, 0 or 1.
 fn sign(difference: i16, tolerance: i16) -> i16 {
-    i16::from(difference > tolerance) - i16::from(difference < -tolerance)
+    i16::from(difference > tolerance).wrapping_sub(i16::from(difference < tolerance.wrapping_neg()))
 }
 
 /// `q = A (u, v, 1)ᵀ + x b`.
