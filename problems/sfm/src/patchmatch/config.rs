@@ -30,7 +30,7 @@ pub struct PatchMatchConfig {
     pub kept: usize,
     /// Children of each kept point in a generation.
     pub mutants: usize,
-    /// Generations at the coarsest level; halved at each level.
+    /// Generations at each level but the finest.
     pub generations: usize,
     /// Stages (a depth turn, a pose turn, joint updates) of the best point at the finest level.
     pub stages: usize,
@@ -46,7 +46,7 @@ impl Default for PatchMatchConfig {
             seed: 0,
             max_width: 320,
             coarsest_width: 80,
-            max_parallax: 0.3,
+            max_parallax: 1.0,
             planes: 32,
             rotations: 200,
             max_rotation_rad: 0.35,
@@ -54,7 +54,7 @@ impl Default for PatchMatchConfig {
             joint_updates: 60,
             kept: 8,
             mutants: 3,
-            generations: 6,
+            generations: 4,
             stages: 4,
             slack: 0.01,
             census: CensusConfig::default(),

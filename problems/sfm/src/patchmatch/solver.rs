@@ -145,7 +145,7 @@ impl Solver for PatchMatchSolver {
                 found = search.generation(found, 1, config.kept, 1.0, mixed(config.seed, 100 + i as u64))?;
             }
             let kept = (config.kept >> i).max(1);
-            let generations = config.generations >> i;
+            let generations = config.generations;
             for g in 0..if last && i > 0 { 0 } else { generations } {
                 if watch.interrupted() {
                     return Err(Error::Interrupted);
@@ -220,7 +220,7 @@ impl Search<'_> {
         let mut swept = self.refinement(1.0);
         swept.moves = moves::sweep(cost.bounds().0, cost.bounds().1, config.planes);
         let mut jobs = Vec::new();
-        for share in [0.03, 0.1, 0.3] {
+        for share in [0.01, 0.04, 0.16] {
             jobs.extend(directions().into_iter().map(|d| (share * config.max_parallax, d)));
         }
         *updates += jobs.len() * (swept.schedule(1).steps() + self.stage_updates());
@@ -257,7 +257,7 @@ fn finish(
     let mut sorted = Map::from_tensor(best.point.get(BlockId(0)))?.values().to_vec();
     sorted.sort_by(f32::total_cmp);
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
-    let inv_depth = Map::from_tensor(&enlarged(best.point.get(BlockId(0)), size)?)?.mapped(|x| x / median);
+    let inv_depth = Map::from_tensor(&enlarged(best.point.get(BlockId(0)), size)?)?.mapped(|x| (x / median).clamp(0.1, 10.0));
     let poses = best.point.get(BlockId(1)).flatten_all()?.to_vec1::<f32>()?;
     let poses = poses.chunks(6).map(|p| {
         let mut pose = PoseChart::decode(p);
