@@ -100,6 +100,7 @@ pub struct CensusCost {
     /// Neighbours' grey, times [`GREY`].
     neighbours: Vec<Vec<f32>>,
     smoothing: Arc<EdgeFilter>,
+    bounds: (f32, f32),
     target: Arc<Vec<f32>>,
 }
 
@@ -135,19 +136,14 @@ impl CensusCost {
         }
         let (lower, upper) = inverse_depth;
         if !(lower > 0.0 && lower < upper && upper.is_finite()) {
-            return Err(Error::argument(
-                "inverse_depth",
-                "0 < least < greatest",
-                format!("{inverse_depth:?}"),
-            ));
+            return Err(Error::argument("inverse_depth", "0 < least < greatest", format!("{inverse_depth:?}")));
         }
         let space = Space::new(vec![
             Block::bounded("inverse_depth", [1, height, width], lower, upper),
             Block::manifold("poses", [neighbours.len(), 6], Arc::new(PoseChart)),
         ])?;
         let grey = |m: &Map| m.values().iter().map(|v| v * GREY).collect::<Vec<f32>>();
-        let smoothing =
-            EdgeFilter::new(target.values(), width, config.reach_px as f32, config.contrast as f32);
+        let smoothing = EdgeFilter::new(target.values(), width, config.reach_px as f32, config.contrast as f32);
         let mut cost = Self {
             space,
             height,
@@ -157,6 +153,7 @@ impl CensusCost {
             signs: Vec::new(),
             neighbours: neighbours.iter().map(grey).collect(),
             smoothing: Arc::new(smoothing),
+            bounds: (lower as f32, upper as f32),
             target: Arc::new(target.values().to_vec()),
         };
         cost.signs = cost.target_signs(&grey(target));
@@ -173,6 +170,11 @@ impl CensusCost {
         &self.camera
     }
 
+    /// Least and greatest inverse depth.
+    pub(crate) fn bounds(&self) -> (f32, f32) {
+        self.bounds
+    }
+
     /// The target's grey, row by row.
     pub(crate) fn target(&self) -> &[f32] {
         &self.target
@@ -181,8 +183,7 @@ impl CensusCost {
     /// The share of comparisons at each pixel of the target that found a difference: how much it can say.
     pub(crate) fn texture(&self) -> Vec<f32> {
         let mut texture = vec![0f32; self.height * self.width];
-        for (row, signs) in texture.chunks_mut(self.width).zip(self.signs.chunks(self.width * OFFSETS.len()))
-        {
+        for (row, signs) in texture.chunks_mut(self.width).zip(self.signs.chunks(self.width * OFFSETS.len())) {
             for plane in signs.chunks(self.width) {
                 for (t, s) in row.iter_mut().zip(plane) {
                     *t += f32::from(s.abs()) / OFFSETS.len() as f32;
@@ -210,7 +211,7 @@ impl CensusCost {
             let centre = &padded[(y + RADIUS) * pitch + RADIUS..][..self.width];
             for (dy, dx) in OFFSETS {
                 let other = &padded[(y + dy) * pitch + dx..][..self.width];
-                signs.extend(other.iter().zip(centre).map(|(&o, &c)| sign(o - c, tolerance) as i8));
+                signs.extend(other.iter().zip(centre).map(|(&o, &c)| sign(o.wrapping_sub(c), tolerance) as i8));
             }
         }
         signs
@@ -252,6 +253,7 @@ impl CensusCost {
         // First the warped picture; `cost` holds whether a pixel is seen.
         warped[RADIUS * pitch..]
             .par_chunks_mut(pitch)
+            .with_min_len(8)
             .zip(cost.par_chunks_mut(width))
             .zip(inv_depth.par_chunks(width))
             .enumerate()
@@ -262,25 +264,25 @@ impl CensusCost {
         self.fill_border(&mut warped);
         let scale = 0.5 / OFFSETS.len() as f32;
         let unseen = self.config.unseen as f32;
-        cost.par_chunks_mut(width)
-            .zip(self.signs.par_chunks(width * OFFSETS.len()))
-            .enumerate()
-            .for_each_init(
-                || vec![0i16; width],
-                |sum, (y, (row, signs))| {
-                    sum.fill(0);
-                    let centre = &warped[(y + RADIUS) * pitch + RADIUS..][..width];
-                    for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
-                        let other = &warped[(y + dy) * pitch + dx..][..width];
-                        for (((sum, &o), &c), &s) in sum.iter_mut().zip(other).zip(centre).zip(signs) {
-                            *sum += (sign(o - c, tolerance) - i16::from(s)).abs();
-                        }
+        cost.par_chunks_mut(width).with_min_len(8).zip(self.signs.par_chunks(width * OFFSETS.len())).enumerate().for_each_init(
+            || vec![0i16; width],
+            |sum, (y, (row, signs))| {
+                sum.fill(0);
+                let centre = &warped[(y + RADIUS) * pitch + RADIUS..][..width];
+                for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
+                    let other = &warped[(y + dy) * pitch + dx..][..width];
+                    for (((sum, &o), &c), &s) in sum.iter_mut().zip(other).zip(centre).zip(signs) {
+                        // Wrapping, because overflow checks would keep this loop from being vectorised; nothing here
+                        // can overflow.
+                        let unlike = sign(o.wrapping_sub(c), tolerance).wrapping_sub(i16::from(s)).wrapping_abs();
+                        *sum = sum.wrapping_add(unlike);
                     }
-                    for (cost, &sum) in row.iter_mut().zip(sum.iter()) {
-                        *cost = if *cost > 0.5 { f32::from(sum) * scale } else { unseen };
-                    }
-                },
-            );
+                }
+                for (cost, &sum) in row.iter_mut().zip(sum.iter()) {
+                    *cost = if *cost > 0.5 { f32::from(sum) * scale } else { unseen };
+                }
+            },
+        );
         cost
     }
 
@@ -306,8 +308,7 @@ impl CostFunction for CensusCost {
     }
 
     fn evaluate(&self, at: &Point, block: BlockId) -> dro_core::Result<Cost> {
-        let values =
-            |id| at.get(id).to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let values = |id| at.get(id).to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
         let (inv_depth, poses) = (values(BlockId(0))?, values(BlockId(1))?);
         let costs: Vec<Vec<f32>> = poses
             .chunks(6)
@@ -330,7 +331,7 @@ impl CostFunction for CensusCost {
 
 /// −1, 0 or 1.
 fn sign(difference: i16, tolerance: i16) -> i16 {
-    i16::from(difference > tolerance) - i16::from(difference < -tolerance)
+    i16::from(difference > tolerance).wrapping_sub(i16::from(difference < tolerance.wrapping_neg()))
 }
 
 /// `q = A (u, v, 1)ᵀ + x b`.
@@ -360,7 +361,11 @@ impl Warp {
         seen: &mut [f32],
     ) {
         let (a, b, v) = (&self.a, &self.b, y as f32);
-        let start = [a[(0, 1)] * v + a[(0, 2)], a[(1, 1)] * v + a[(1, 2)], a[(2, 1)] * v + a[(2, 2)]];
+        let start = [
+            a[(0, 1)] * v + a[(0, 2)],
+            a[(1, 1)] * v + a[(1, 2)],
+            a[(2, 1)] * v + a[(2, 2)],
+        ];
         let slope = [a[(0, 0)], a[(1, 0)], a[(2, 0)]];
         let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
         for (column, ((&x, out), seen)) in inv_depth.iter().zip(out).zip(seen).enumerate() {

@@ -32,7 +32,7 @@ impl EdgeFilter {
     /// Smooths `map`, row by row, in place.
     pub(crate) fn apply(&self, map: &mut [f32]) {
         let width = self.width;
-        map.par_chunks_mut(width).zip(self.left.par_chunks(width)).for_each(|(row, weight)| {
+        map.par_chunks_mut(width).with_min_len(16).zip(self.left.par_chunks(width)).for_each(|(row, weight)| {
             let mut last = row[0];
             for (x, &w) in row.iter_mut().zip(weight) {
                 last = *x + w * (last - *x);

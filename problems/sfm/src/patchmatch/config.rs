@@ -24,12 +24,16 @@ pub struct PatchMatchConfig {
     pub max_rotation_rad: f64,
     /// Pose updates in one turn.
     pub pose_updates: usize,
-    /// Stages (a depth turn and a pose turn each) per start at the coarsest level.
-    pub start_stages: usize,
-    /// Stages at each level after that.
-    pub stages: usize,
-    /// Starts kept after the coarsest level; halved at each level, one at the finest.
+    /// Joint updates of depth and poses after each stage.
+    pub joint_updates: usize,
+    /// Points kept after each generation at the coarsest level; halved at each level.
     pub kept: usize,
+    /// Children of each kept point in a generation.
+    pub mutants: usize,
+    /// Generations at each level but the finest.
+    pub generations: usize,
+    /// Stages (a depth turn, a pose turn, joint updates) of the best point at the finest level.
+    pub stages: usize,
     /// A smoothed map is accepted where its cost is higher by no more than this.
     pub slack: f64,
     /// The cost.
@@ -42,14 +46,16 @@ impl Default for PatchMatchConfig {
             seed: 0,
             max_width: 320,
             coarsest_width: 80,
-            max_parallax: 0.3,
+            max_parallax: 1.0,
             planes: 32,
             rotations: 200,
             max_rotation_rad: 0.35,
-            pose_updates: 40,
-            start_stages: 3,
+            pose_updates: 30,
+            joint_updates: 60,
+            kept: 8,
+            mutants: 3,
+            generations: 4,
             stages: 4,
-            kept: 4,
             slack: 0.01,
             census: CensusConfig::default(),
         }
@@ -79,7 +85,9 @@ impl PatchMatchConfig {
         count("planes", self.planes, 2)?;
         count("rotations", self.rotations, 0)?;
         count("pose_updates", self.pose_updates, 0)?;
-        count("start_stages", self.start_stages, 1)?;
+        count("joint_updates", self.joint_updates, 0)?;
+        count("mutants", self.mutants, 1)?;
+        count("generations", self.generations, 0)?;
         count("stages", self.stages, 0)?;
         count("kept", self.kept, 1)?;
         real("max_parallax", self.max_parallax, 1e-3, 10.0)?;

@@ -1,6 +1,7 @@
 //! A classical zeroth-order solver of the same problem, without weights.
 
 mod config;
+mod gauge;
 mod moves;
 mod optimizer;
 mod pose;

@@ -17,7 +17,7 @@ const POSES: BlockId = BlockId(1);
 /// What one run does.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Candidates of a depth turn, in order; noise and offsets halve from stage to stage.
+    /// Candidates of a depth turn, in order.
     pub moves: Vec<Move>,
     /// Random rotations at the start of the first pose turn, within `max_rotation_rad`.
     pub rotations: usize,
@@ -74,15 +74,11 @@ impl PatchMatch {
     pub fn new(cost: &CensusCost, plan: &Plan, seed: u64) -> Self {
         let (height, width) = cost.size();
         let smoothing = EdgeFilter::new(cost.target(), width, 3.0, 0.05);
-        let bounds = match dro_core::CostFunction::space(cost).blocks().first().map(|b| &b.domain) {
-            Some(dro_core::Domain::Real { lower, upper }) => (*lower as f32, *upper as f32),
-            _ => (f32::MIN_POSITIVE, f32::MAX),
-        };
         let camera = cost.camera();
         Self {
             space: dro_core::CostFunction::space(cost).clone(),
             plan: plan.clone(),
-            ground: Ground::new((height, width), bounds, &cost.texture(), smoothing),
+            ground: Ground::new((height, width), cost.bounds(), &cost.texture(), smoothing),
             focal_px: (camera.fx * camera.fy).sqrt(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             pixel_costs: Vec::new(),
@@ -92,12 +88,7 @@ impl PatchMatch {
     }
 
     fn depth_move(&self, turn: &Turn<'_>) -> Move {
-        let halve = 0.5f32.powi(turn.stage.min(20) as i32);
-        match self.plan.moves.get(turn.inner).copied().unwrap_or(Move::Keep) {
-            Move::Offset(by) => Move::Offset(by * halve),
-            Move::Noise(deviation, cells) => Move::Noise(deviation * halve, cells),
-            other => other,
-        }
+        self.plan.moves.get(turn.inner).copied().unwrap_or(Move::Keep)
     }
 
     fn ask_poses(&mut self, turn: &Turn<'_>) -> dro_core::Result<Tensor> {

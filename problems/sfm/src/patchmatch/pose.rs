@@ -77,17 +77,22 @@ impl Scene {
         Vector3::new(dt.y, -dt.x, 0.0) * self.mean
     }
 
-    /// A random increment that moves pixels by about `step_px` in each of its six coordinates. Sideways translation
-    /// comes with the rotation that cancels its mean, because the two are nearly the same to the picture and a search
-    /// along one of them alone is stuck in a narrow valley.
+    /// The translation and rotation that move pixels by about as much as each of the six coordinates says. Sideways
+    /// translation comes with the rotation that cancels its mean, because the two are nearly the same to the picture
+    /// and a search along one of them alone is stuck in a narrow valley.
+    pub(super) fn motion(&self, pixels: &[f64]) -> (Vector3<f64>, Vector3<f64>) {
+        let at = |i: usize| pixels.get(i).copied().unwrap_or(0.0) / self.focal_px;
+        let sideways = self.spread.max(0.15 * self.mean).max(1e-6);
+        let forward = (0.4 * self.mean).max(1e-6);
+        let dt = Vector3::new(at(0) / sideways, at(1) / sideways, at(2) / forward);
+        (dt, Vector3::new(at(3), at(4), 2.0 * at(5)) + self.compensation(&dt))
+    }
+
+    /// A random increment that moves pixels by about `step_px` in each coordinate of [`motion`](Self::motion).
     pub(super) fn sample(&self, step_px: f64, rng: &mut ChaCha8Rng) -> [f32; 6] {
-        let angle = step_px / self.focal_px;
-        let sideways = angle / self.spread.max(0.15 * self.mean).max(1e-6);
-        let forward = angle / (0.4 * self.mean).max(1e-6);
-        let mut normal = || standard_normal(rng);
-        let dt = Vector3::new(sideways * normal(), sideways * normal(), forward * normal());
-        let rotation = Vector3::new(normal(), normal(), 2.0 * normal()) * angle + self.compensation(&dt);
-        [dt.x, dt.y, dt.z, rotation.x, rotation.y, rotation.z].map(|v| v as f32)
+        let pixels: [f64; 6] = std::array::from_fn(|_| step_px * standard_normal(rng));
+        let (dt, turn) = self.motion(&pixels);
+        [dt.x, dt.y, dt.z, turn.x, turn.y, turn.z].map(|v| v as f32)
     }
 }
 

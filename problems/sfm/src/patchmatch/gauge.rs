@@ -1,0 +1,120 @@
+//! Joint steps of depth and poses along what one block cannot change alone.
+//!
+//! To a small field of view, moving a camera sideways past a plane looks like turning it, so adding a constant to the
+//! inverse depth and turning the cameras the other way changes the picture little (the bas-relief ambiguity of
+//! Belhumeur, Kriegman & Yuille 1999; for motion, Daniilidis & Spetsakis 1997). Alternating between depth and poses
+//! crawls along that valley. Here both move together, in few coordinates, with the same cost.
+
+use candle_core::{DType, Device, Tensor};
+use dro_core::{BlockId, Budget, CostFunction, Point, Schedule, baselines::OnePlusOneEs, cost_fn, minimize};
+use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::pose::{PoseChart, Scene, standard_normal};
+use crate::{Result, cost::CensusCost};
+
+/// Coordinates of the depth: a plane added (3) and a factor (1).
+const DEPTH_COORDINATES: usize = 4;
+
+/// The points around one point that joint steps reach.
+struct Gauge<'a> {
+    cost: &'a CensusCost,
+    inv_depth: Vec<f32>,
+    poses: Vec<Isometry3<f64>>,
+    scene: Scene,
+    bounds: (f32, f32),
+}
+
+impl Gauge<'_> {
+    /// The point at coordinates `v`, each scaled to move the picture by about one pixel.
+    fn point(&self, v: &[f64]) -> Result<Point> {
+        let px = self.scene.focal_px.recip();
+        let (depth, motion) = v.split_at(DEPTH_COORDINATES.min(v.len()));
+        let at = |i: usize| depth.get(i).copied().unwrap_or(0.0);
+        let (c, gu, gv) = (4.0 * px * at(0), 4.0 * px * at(1), 4.0 * px * at(2));
+        let factor = (px * at(3) / self.scene.mean.max(1e-6)).exp();
+        let camera = self.cost.camera();
+        let (height, width) = self.cost.size();
+        let mut inv_depth = Vec::with_capacity(self.inv_depth.len());
+        for (y, row) in self.inv_depth.chunks(width).enumerate() {
+            let ray_y = (y as f64 - camera.cy) / camera.fy;
+            let (start, slope) = ((c + gv * ray_y - gu * camera.cx / camera.fx) as f32, (gu / camera.fx) as f32);
+            let moved = row.iter().enumerate().map(|(x, &d)| {
+                (d * factor as f32 + start + slope * x as f32).max(self.bounds.0).min(self.bounds.1)
+            });
+            inv_depth.extend(moved);
+        }
+        let first = self.poses.first().map_or(0.0, |p| p.translation.vector.norm());
+        let poses = self.poses.iter().zip(motion.chunks(6)).enumerate().flat_map(|(n, (pose, v))| {
+            let (dt, mut turn) = self.scene.motion(v);
+            turn += Vector3::new(pose.translation.y, -pose.translation.x, 0.0) * c;
+            let mut t = pose.translation.vector + dt;
+            if n == 0 && first > 0.0 && t.norm() > 0.0 {
+                t *= first / t.norm();
+            }
+            let rotation = UnitQuaternion::from_scaled_axis(turn) * pose.rotation;
+            PoseChart::encode(&Isometry3::from_parts(Translation3::from(t), rotation))
+        });
+        let poses: Vec<f32> = poses.collect();
+        Ok(self.cost.space().point(vec![
+            Tensor::from_vec(inv_depth, (1, 1, height, width), &Device::Cpu)?,
+            Tensor::from_vec(poses, (1, self.poses.len(), 6), &Device::Cpu)?,
+        ])?)
+    }
+
+    fn total(&self, v: &[f64]) -> Result<f64> {
+        Ok(f64::from(self.cost.evaluate(&self.point(v)?, BlockId(1))?.total.to_vec1::<f32>()?[0]))
+    }
+}
+
+impl<'a> Gauge<'a> {
+    fn new(cost: &'a CensusCost, around: &Point) -> Result<Self> {
+        let inv_depth = around.get(BlockId(0)).flatten_all()?.to_vec1::<f32>()?;
+        let poses = around.get(BlockId(1)).flatten_all()?.to_vec1::<f32>()?;
+        let camera = cost.camera();
+        Ok(Self {
+            cost,
+            scene: Scene::new((camera.fx * camera.fy).sqrt(), &inv_depth),
+            inv_depth,
+            poses: poses.chunks(6).map(PoseChart::decode).collect(),
+            bounds: cost.bounds(),
+        })
+    }
+
+    fn dim(&self) -> usize {
+        DEPTH_COORDINATES + 6 * self.poses.len()
+    }
+}
+
+/// The best of `updates` joint steps from `start`, by the (1+1) evolution strategy, first steps about `step_px` pixels.
+pub(super) fn search(cost: &CensusCost, start: &Point, updates: usize, step_px: f64, seed: u64) -> Result<Point> {
+    let gauge = Gauge::new(cost, start)?;
+    // A failed evaluation is data: not a number.
+    let joint = cost_fn(gauge.dim(), |v: &[f64]| gauge.total(v).unwrap_or(f64::NAN))?;
+    let origin = joint.space().point(vec![Tensor::zeros((1, gauge.dim()), DType::F64, &Device::Cpu)?])?;
+    let mut strategy = OnePlusOneEs::new(joint.space(), step_px, seed);
+    let schedule = Schedule::single(BlockId(0), 1 + updates);
+    let solution = minimize(&joint, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
+    gauge.point(&solution.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?)
+}
+
+/// A random point that differs from `parent` by a large joint step, `step_px` pixels if nothing compensated.
+///
+/// Only the directions that alternation is slow along: the plane added to the inverse depth, and translations.
+pub(super) fn mutant(cost: &CensusCost, parent: &Point, step_px: f64, seed: u64) -> Result<Point> {
+    let gauge = Gauge::new(cost, parent)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut v: Vec<f64> = (0..gauge.dim()).map(|_| step_px * standard_normal(&mut rng)).collect();
+    for (i, x) in v.iter_mut().enumerate() {
+        *x *= match (i, i.saturating_sub(DEPTH_COORDINATES) % 6) {
+            (0, _) => 0.25,
+            (1 | 2, _) => 0.1,
+            (3, _) => 0.25,
+            (_, 0..=2) => 0.25,
+            _ => 0.02,
+        };
+    }
+    gauge.point(&v)
+}
