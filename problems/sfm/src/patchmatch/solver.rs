@@ -54,7 +54,13 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(&self, start: &Point, plan: &Plan, seed: u64, observers: &mut [&mut dyn Observer]) -> Result<Found> {
+    fn run(
+        &self,
+        start: &Point,
+        plan: &Plan,
+        seed: u64,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Found> {
         let mut optimizer = PatchMatch::new(self.cost, plan, seed);
         let schedule = plan.schedule(1);
         let solution = minimize(self.cost, &mut optimizer, start, &schedule, &Budget::default(), observers)?;
@@ -62,7 +68,13 @@ impl Search<'_> {
     }
 
     /// Depth turn, pose turn, joint steps; all of them about `pixels` wide.
-    fn stage(&self, start: &Point, pixels: f64, seed: u64, observers: &mut [&mut dyn Observer]) -> Result<Found> {
+    fn stage(
+        &self,
+        start: &Point,
+        pixels: f64,
+        seed: u64,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Found> {
         let found = self.run(start, &self.refinement(pixels), seed, observers)?;
         let point = gauge::search(self.cost, &found.point, self.config.joint_updates, 0.25 * pixels, seed)?;
         Found::new(self.cost, point)
@@ -73,8 +85,16 @@ impl Search<'_> {
     }
 
     /// Mutants of every point, each refined by one stage, compete with their parents for `kept` places.
-    fn generation(&self, parents: Vec<Found>, mutants: usize, kept: usize, pixels: f64, seed: u64) -> Result<Vec<Found>> {
-        let jobs: Vec<(usize, usize)> = (0..parents.len()).flat_map(|p| (0..mutants).map(move |m| (p, m))).collect();
+    fn generation(
+        &self,
+        parents: Vec<Found>,
+        mutants: usize,
+        kept: usize,
+        pixels: f64,
+        seed: u64,
+    ) -> Result<Vec<Found>> {
+        let jobs: Vec<(usize, usize)> =
+            (0..parents.len()).flat_map(|p| (0..mutants).map(move |m| (p, m))).collect();
         let children = jobs.into_par_iter().map(|(p, m)| {
             let seed = mixed(seed, (p * mutants + m) as u64);
             let parent = &parents[p].point;
@@ -105,7 +125,8 @@ fn total(cost: &CensusCost, at: &Point) -> Result<f64> {
 /// Directions of a cube's faces, edges and corners.
 fn directions() -> Vec<Vector3<f64>> {
     let steps = [-1.0, 0.0, 1.0];
-    let all = steps.iter().flat_map(|&x| steps.iter().flat_map(move |&y| steps.map(|z| Vector3::new(x, y, z))));
+    let all =
+        steps.iter().flat_map(|&x| steps.iter().flat_map(move |&y| steps.map(|z| Vector3::new(x, y, z))));
     all.filter(|d| d.norm() > 0.5).map(|d| d.normalize()).collect()
 }
 
@@ -248,16 +269,12 @@ impl Search<'_> {
 }
 
 /// The estimate at the views' size, median depth 1.
-fn finish(
-    best: &Found,
-    size: (usize, usize),
-    cost_start: f64,
-    updates: usize,
-) -> Result<Estimate> {
+fn finish(best: &Found, size: (usize, usize), cost_start: f64, updates: usize) -> Result<Estimate> {
     let mut sorted = Map::from_tensor(best.point.get(BlockId(0)))?.values().to_vec();
     sorted.sort_by(f32::total_cmp);
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
-    let inv_depth = Map::from_tensor(&enlarged(best.point.get(BlockId(0)), size)?)?.mapped(|x| (x / median).clamp(0.1, 10.0));
+    let inv_depth = Map::from_tensor(&enlarged(best.point.get(BlockId(0)), size)?)?
+        .mapped(|x| (x / median).clamp(0.1, 10.0));
     let poses = best.point.get(BlockId(1)).flatten_all()?.to_vec1::<f32>()?;
     let poses = poses.chunks(6).map(|p| {
         let mut pose = PoseChart::decode(p);

@@ -9,6 +9,9 @@ mod whole;
 
 use std::time::Instant;
 
+use dro_vision::Pinhole;
+use image::RgbImage;
+
 use crate::{
     Error, Estimate, Result, Solver,
     data::{Intrinsics, Sequence},
@@ -16,6 +19,7 @@ use crate::{
     export::{
         curves::{self, Curve, Drawing},
         depth::png_scale,
+        picture,
         summary::{FrameSummary, Summary, peak_memory_mb},
     },
     sequence::{Window, windows},
@@ -49,9 +53,10 @@ pub struct Quiet;
 impl Reporter for Quiet {}
 
 /// One solved frame.
-pub(crate) struct Solved {
+struct Solved {
     window: Window,
-    views: crate::Views,
+    rgb: RgbImage,
+    camera: Pinhole,
     estimate: Estimate,
 }
 
@@ -115,7 +120,7 @@ pub fn run(
         }
     }
     reporter.finishing();
-    let whole = finish(sequence, &solved, &all_curves, settings, &out, &mut summary);
+    let whole = finish(sequence, solved, &all_curves, settings, &out, &mut summary);
     summary.total_seconds = began.elapsed().as_secs_f64();
     summary.peak_memory_mb = peak_memory_mb();
     summary.write(out.file("summary.json"))?;
@@ -185,13 +190,14 @@ fn solve_frame(
             .filter_map(|(&index, pose)| Some(truth::pose_errors(target, sequence.frames.get(index)?, pose)))
             .collect(),
     };
-    Ok((frame, Solved { window, views, estimate }, curve))
+    let rgb = picture::from_tensor(&views.target)?;
+    Ok((frame, Solved { window, rgb, camera: views.camera, estimate }, curve))
 }
 
 /// Curves, trajectory, points and means, of the frames that are there.
 fn finish(
     sequence: &Sequence,
-    solved: &[Solved],
+    solved: Vec<Solved>,
     all_curves: &[Curve],
     settings: &RunSettings,
     out: &OutputFolder,
