@@ -35,7 +35,8 @@ impl Demo {
         solve.overwrite = true;
         let input = solve.out.join("input");
         let camera = Pinhole::from_fov_deg(65.0, SIZE.0, SIZE.1)?;
-        let path = hand_held_path(self.frames, solve.seed);
+        // Every third position: a baseline of a few centimetres per frame.
+        let path: Vec<_> = hand_held_path(3 * self.frames, solve.seed).into_iter().step_by(3).collect();
         write_sequence(&input, &Room::new(solve.seed), &camera, SIZE, &path)?;
         solve.execute(&Sequence::open(&input, None)?, None, &chosen)
     }
