@@ -1,7 +1,8 @@
 //! Either the whole file or none of it.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +19,15 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] with the *final* path: the folder cannot be made or written, or the disk is full.
 pub fn write_atomically(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<()> {
+    // The bare file: its errors do not name the temporary path.
+    write_named(path, |file| write(file.as_file_mut()))
+}
+
+/// The same for writers that open a path by themselves.
+pub(super) fn write_named(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
 ) -> Result<()> {

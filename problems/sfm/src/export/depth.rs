@@ -1,11 +1,14 @@
 //! Depth maps as 16-bit PNG and as NumPy arrays.
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use candle_core::Device;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
-use super::atomic::{from_image, write_atomically};
+use super::atomic::{from_image, write_atomically, write_named};
 use crate::{Map, Result};
 
 /// The scales tried by [`png_scale`], in steps per metre: millimetres, then KITTI's 256, then coarser ones.
@@ -54,9 +57,11 @@ pub fn write_png(path: impl AsRef<Path>, depth_m: &Map, scale: f64) -> Result<()
     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
     let (width, height) = (depth_m.width() as u32, depth_m.height() as u32);
     write_atomically(path, |file| {
-        PngEncoder::new(io::BufWriter::new(file))
-            .write_image(&bytes, width, height, ExtendedColorType::L16)
-            .map_err(from_image)
+        // Encoded first: encoders write their last bytes when dropped, where a full disk would go unnoticed.
+        let mut encoded = Vec::new();
+        let encoder = PngEncoder::new(&mut encoded);
+        encoder.write_image(&bytes, width, height, ExtendedColorType::L16).map_err(from_image)?;
+        file.write_all(&encoded)
     })
 }
 
@@ -66,7 +71,7 @@ pub fn write_png(path: impl AsRef<Path>, depth_m: &Map, scale: f64) -> Result<()
 /// If the file cannot be written.
 pub fn write_npy(path: impl AsRef<Path>, map: &Map) -> Result<()> {
     let tensor = map.to_tensor(&Device::Cpu)?.reshape((map.height(), map.width()))?;
-    write_atomically(path, |file| {
+    write_named(path, |file| {
         tensor.write_npy(file.path()).map_err(|error| match error {
             candle_core::Error::Io(source) => source,
             other => io::Error::other(other),

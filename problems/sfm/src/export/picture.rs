@@ -1,6 +1,6 @@
 //! Pictures for people: coloured inverse depth, cost, and how well a neighbour fits.
 
-use std::{io, path::Path};
+use std::{io::Write, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use colorous::Gradient;
@@ -128,9 +128,12 @@ pub fn from_tensor(rgb: &Tensor) -> Result<RgbImage> {
 /// If the file cannot be written or the picture is empty.
 pub fn write(path: impl AsRef<Path>, picture: &RgbImage) -> Result<()> {
     write_atomically(path, |file| {
-        PngEncoder::new(io::BufWriter::new(file))
+        // Encoded first: encoders write their last bytes when dropped, where a full disk would go unnoticed.
+        let mut encoded = Vec::new();
+        PngEncoder::new(&mut encoded)
             .write_image(picture.as_raw(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
-            .map_err(from_image)
+            .map_err(from_image)?;
+        file.write_all(&encoded)
     })
 }
 
