@@ -9,12 +9,12 @@ fn main() -> anyhow::Result<()> {
     // A staircase: its gradient is zero wherever it exists. It fails (NaN) on a part of the plane.
     let cost = cost_fn(2, |x| {
         let distance = (x[0] - 3.0).hypot(x[1] + 1.0);
-        if x[0] < -4.0 { f64::NAN } else { (distance * 20.0).floor() / 20.0 }
+        if x[0] < -4.5 { f64::NAN } else { (distance * 20.0).floor() / 20.0 }
     })?;
 
     // Eight independent starts travel in one batch.
-    let starts: Vec<[f32; 2]> = (0..8u8).map(|i| [f32::from(i) - 4.0, 4.0 - f32::from(i)]).collect();
-    let start = cost.space().point(vec![Tensor::new(starts, &Device::Cpu)?])?;
+    let starts: Vec<f32> = (0..8u8).flat_map(|i| [f32::from(i) - 4.0, 4.0 - f32::from(i)]).collect();
+    let start = cost.space().point(vec![Tensor::from_vec(starts, (8, 2), &Device::Cpu)?])?;
 
     let x = cost.space().id("x")?;
     let mut optimizer = OnePlusOneEs::new(cost.space(), 1.0, 42);
