@@ -33,3 +33,8 @@ pub use observer::{Observer, Record, Step, Trajectory};
 pub use optimizer::{Bound, Optimizer, Turn};
 pub use schedule::{Coupling, Detach, Schedule, Sweep};
 pub use space::{Block, BlockId, Domain, Manifold, Point, Space};
+
+/// The README's Rust is compiled and run as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
