@@ -6,7 +6,7 @@ use candle_nn::{Linear, Module, VarBuilder, linear};
 /// A GRU cell on `[batch, ·]` vectors, in the form of RAFT and DRO (Cho et al. 2014, arXiv 1406.1078, with the roles of
 /// z and 1 − z as here):
 ///
-/// z = σ(Wz[h,x]), r = σ(Wr[h,x]), q = tanh(Wq[r∘h,x]), h' = (1−z)∘h + z∘q.
+/// `z = σ(Wz·[h, x])`, `r = σ(Wr·[h, x])`, `q = tanh(Wq·[r∘h, x])`, `h' = (1−z)∘h + z∘q`.
 ///
 /// Parameters: `convz`, `convr`, `convq`, each a linear layer `[hidden, hidden + input]`.
 #[derive(Debug, Clone)]
