@@ -22,7 +22,8 @@ impl EdgeFilter {
             let d = 1.0 + reach_px / contrast * (a - b).abs();
             (-std::f32::consts::SQRT_2 / reach_px * d).exp()
         };
-        let before = |i: usize, step: usize, edge: bool| if edge { 0.0 } else { weight(guide[i], guide[i - step]) };
+        let before =
+            |i: usize, step: usize, edge: bool| if edge { 0.0 } else { weight(guide[i], guide[i - step]) };
         let left = (0..guide.len()).map(|i| before(i, 1, i % width == 0)).collect();
         let above = (0..guide.len()).map(|i| before(i, width, i < width)).collect();
         Self { width, left, above }
@@ -31,20 +32,22 @@ impl EdgeFilter {
     /// Smooths `map`, row by row, in place.
     pub(crate) fn apply(&self, map: &mut [f32]) {
         let width = self.width;
-        map.par_chunks_mut(width).with_min_len(16).zip(self.left.par_chunks(width)).for_each(|(row, weight)| {
-            let mut last = row[0];
-            for (x, &w) in row.iter_mut().zip(weight) {
-                last = *x + w * (last - *x);
-                *x = last;
-            }
-            // Going back, pixel n is joined to n+1 by the weight of n+1.
-            let mut joint = 0.0;
-            for (x, &w) in row.iter_mut().zip(weight).rev() {
-                last = *x + joint * (last - *x);
-                *x = last;
-                joint = w;
-            }
-        });
+        map.par_chunks_mut(width).with_min_len(16).zip(self.left.par_chunks(width)).for_each(
+            |(row, weight)| {
+                let mut last = row[0];
+                for (x, &w) in row.iter_mut().zip(weight) {
+                    last = *x + w * (last - *x);
+                    *x = last;
+                }
+                // Going back, pixel n is joined to n+1 by the weight of n+1.
+                let mut joint = 0.0;
+                for (x, &w) in row.iter_mut().zip(weight).rev() {
+                    last = *x + joint * (last - *x);
+                    *x = last;
+                    joint = w;
+                }
+            },
+        );
         let rows = map.len() / width;
         for y in 1..rows {
             let (done, rest) = map.split_at_mut(y * width);

@@ -40,7 +40,8 @@ impl Gauge<'_> {
         let mut inv_depth = Vec::with_capacity(self.inv_depth.len());
         for (y, row) in self.inv_depth.chunks(width).enumerate() {
             let ray_y = (y as f64 - camera.cy) / camera.fy;
-            let (start, slope) = ((c + gv * ray_y - gu * camera.cx / camera.fx) as f32, (gu / camera.fx) as f32);
+            let (start, slope) =
+                ((c + gv * ray_y - gu * camera.cx / camera.fx) as f32, (gu / camera.fx) as f32);
             let moved = row.iter().enumerate().map(|(x, &d)| {
                 (d * factor as f32 + start + slope * x as f32).max(self.bounds.0).min(self.bounds.1)
             });
@@ -89,7 +90,13 @@ impl<'a> Gauge<'a> {
 }
 
 /// The best of `updates` joint steps from `start`, by the (1+1) evolution strategy, first steps about `step_px` pixels.
-pub(super) fn search(cost: &CensusCost, start: &Point, updates: usize, step_px: f64, seed: u64) -> Result<Point> {
+pub(super) fn search(
+    cost: &CensusCost,
+    start: &Point,
+    updates: usize,
+    step_px: f64,
+    seed: u64,
+) -> Result<Point> {
     let gauge = Gauge::new(cost, start)?;
     // A failed evaluation is data: not a number.
     let joint = cost_fn(gauge.dim(), |v: &[f64]| gauge.total(v).unwrap_or(f64::NAN))?;

@@ -8,7 +8,11 @@ use crate::{Error, Map, Result, Views};
 /// Luma of an RGB image `[1, 3, h, w]` in [0, 1] (ITU-R BT.601); what is not finite becomes 0.
 pub(super) fn grey(image: &Tensor) -> Result<Map> {
     let &[1, 3, height, width] = image.dims() else {
-        return Err(Error::argument("image", "a tensor [1, 3, height, width]", format!("{:?}", image.dims())));
+        return Err(Error::argument(
+            "image",
+            "a tensor [1, 3, height, width]",
+            format!("{:?}", image.dims()),
+        ));
     };
     let rgb = image.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     let n = height * width;
@@ -18,7 +22,11 @@ pub(super) fn grey(image: &Tensor) -> Result<Map> {
 
 /// Sizes from coarse to fine: the finest at most `max_width` wide, each half the next, the coarsest about
 /// `coarsest_width` wide and no side below 16 unless the image is smaller.
-pub(super) fn sizes((height, width): (usize, usize), max_width: usize, coarsest_width: usize) -> Vec<(usize, usize)> {
+pub(super) fn sizes(
+    (height, width): (usize, usize),
+    max_width: usize,
+    coarsest_width: usize,
+) -> Vec<(usize, usize)> {
     let shrink = |by: f64| {
         let side = |n: usize| ((n as f64 / by).round() as usize).max(1);
         (side(height), side(width))
@@ -45,7 +53,8 @@ pub(super) fn reduced(map: &Map, (height, width): (usize, usize)) -> Result<Map>
     let side = |n: usize| u32::try_from(n).map_err(|_| Error::argument("image", "sides below 2^32", n));
     let image: Option<ImageBuffer<Luma<f32>, Vec<f32>>> =
         ImageBuffer::from_raw(side(map.width())?, side(map.height())?, map.values().to_vec());
-    let image = image.ok_or_else(|| Error::argument("image", "as many values as pixels", map.values().len()))?;
+    let image =
+        image.ok_or_else(|| Error::argument("image", "as many values as pixels", map.values().len()))?;
     let small = imageops::resize(&image, side(width)?, side(height)?, imageops::FilterType::Triangle);
     Map::new(height, width, small.into_raw())
 }
