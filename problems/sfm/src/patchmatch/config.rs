@@ -56,7 +56,7 @@ impl Default for PatchMatchConfig {
             mutants: 3,
             generations: 4,
             stages: 4,
-            slack: 0.01,
+            slack: 0.05,
             census: CensusConfig::default(),
         }
     }

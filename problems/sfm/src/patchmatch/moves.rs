@@ -53,9 +53,8 @@ pub(super) struct Ground {
     pub(super) lower: f32,
     pub(super) upper: f32,
     pub(super) smoothing: EdgeFilter,
-    /// Weight of each pixel in smoothing, and the smoothed weights.
+    /// Weight of each pixel in smoothing: never zero, so that a picture without texture smooths evenly.
     pub(super) weight: Vec<f32>,
-    pub(super) weight_smooth: Vec<f32>,
 }
 
 impl Ground {
@@ -65,30 +64,19 @@ impl Ground {
         texture: &[f32],
         smoothing: EdgeFilter,
     ) -> Self {
-        // Never zero, so that a picture without any texture smooths evenly.
-        let weight: Vec<f32> = texture.iter().map(|t| t + 0.01).collect();
-        let mut weight_smooth = weight.clone();
-        smoothing.apply(&mut weight_smooth);
-        Self {
-            height: size.0,
-            width: size.1,
-            lower: bounds.0,
-            upper: bounds.1,
-            smoothing,
-            weight,
-            weight_smooth,
-        }
+        let weight = texture.iter().map(|t| t + 0.01).collect();
+        Self { height: size.0, width: size.1, lower: bounds.0, upper: bounds.1, smoothing, weight }
     }
 
-    /// The candidate, inside the bounds.
-    pub(super) fn apply(&self, step: Move, now: &[f32], rng: &mut ChaCha8Rng) -> Vec<f32> {
+    /// The candidate, inside the bounds. `costs` are those of the current map, empty if not known.
+    pub(super) fn apply(&self, step: Move, now: &[f32], costs: &[f32], rng: &mut ChaCha8Rng) -> Vec<f32> {
         let mut map = match step {
             Move::Keep => now.to_vec(),
             Move::Plane(x) => vec![x; now.len()],
             Move::Shift(dx, dy) => self.shifted(now, dx, dy),
             Move::Offset(by) => now.iter().map(|x| x + by).collect(),
             Move::Noise(deviation, cells) => self.noisy(now, deviation, cells, rng),
-            Move::Smooth => self.smoothed(now),
+            Move::Smooth => self.smoothed(now, costs),
         };
         map.iter_mut().for_each(|x| *x = x.max(self.lower).min(self.upper));
         map
@@ -121,10 +109,14 @@ impl Ground {
         map
     }
 
-    fn smoothed(&self, now: &[f32]) -> Vec<f32> {
-        let mut map: Vec<f32> = now.iter().zip(&self.weight).map(|(x, w)| x * w).collect();
+    fn smoothed(&self, now: &[f32], costs: &[f32]) -> Vec<f32> {
+        let mut weight = self.weight.clone();
+        // A pixel that fits badly learns from its surroundings and not the other way round.
+        weight.iter_mut().zip(costs).for_each(|(w, cost)| *w *= (-20.0 * cost).exp());
+        let mut map: Vec<f32> = now.iter().zip(&weight).map(|(x, w)| x * w).collect();
         self.smoothing.apply(&mut map);
-        map.iter_mut().zip(&self.weight_smooth).for_each(|(x, w)| *x /= w);
+        self.smoothing.apply(&mut weight);
+        map.iter_mut().zip(&weight).for_each(|(x, w)| *x /= w);
         map
     }
 }

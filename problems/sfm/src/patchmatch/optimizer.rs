@@ -73,7 +73,7 @@ impl PatchMatch {
     /// Binds a plan to the space and image of a cost.
     pub fn new(cost: &CensusCost, plan: &Plan, seed: u64) -> Self {
         let (height, width) = cost.size();
-        let smoothing = EdgeFilter::new(cost.target(), width, 3.0, 0.05);
+        let smoothing = EdgeFilter::new(cost.target(), width, 8.0, 0.08);
         let camera = cost.camera();
         Self {
             space: dro_core::CostFunction::space(cost).clone(),
@@ -182,7 +182,7 @@ impl Optimizer for PatchMatch {
             return self.ask_poses(turn);
         }
         let step = self.depth_move(turn);
-        let map = self.ground.apply(step, &values(turn.value())?, &mut self.rng);
+        let map = self.ground.apply(step, &values(turn.value())?, &self.pixel_costs, &mut self.rng);
         Ok(Tensor::from_vec(map, turn.value().dims(), turn.value().device())?)
     }
 

@@ -17,7 +17,11 @@ pub(super) fn grey(image: &Tensor) -> Result<Map> {
     let rgb = image.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     let n = height * width;
     let luma = |i: usize| 0.299 * rgb[i] + 0.587 * rgb[n + i] + 0.114 * rgb[2 * n + i];
-    Map::new(height, width, (0..n).map(|i| luma(i).max(0.0).min(1.0)).collect())
+    Map::new(
+        height,
+        width,
+        (0..n).map(luma).map(|l| if l.is_finite() { l.clamp(0.0, 1.0) } else { 0.0 }).collect(),
+    )
 }
 
 /// Sizes from coarse to fine: the finest at most `max_width` wide, each half the next, the coarsest about

@@ -2,21 +2,20 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::{Device, Tensor};
-use dro_core::{BlockId, Budget, CostFunction, Observer, Point, Step, minimize};
-use nalgebra::{Isometry3, UnitQuaternion, Vector3};
-use rayon::prelude::*;
+use dro_core::{BlockId, CostFunction, Observer, Point, Step};
 
 use super::{
-    PatchMatch, PatchMatchConfig, Plan, PoseChart, gauge, moves,
-    pose::Scene,
+    PatchMatchConfig, PoseChart,
     pyramid::{common_size, enlarged, grey, reduced, sizes},
+    search::{Found, Search, mixed},
 };
 use crate::{Error, Estimate, Map, Result, Solver, Update, Views, Watch, cost::CensusCost};
 
 /// Structure from motion by census costs and random search; no weights.
 ///
-/// Scale is not observable: the answer's median depth is 1.
+/// Views may have any size from 8 by 8. Scale is not observable: the answer's median depth is 1, and depths are kept
+/// between a tenth and ten times that. Updates before the last stages, which belong to many starts, are counted but not
+/// shown to the watch.
 #[derive(Debug, Clone, Default)]
 pub struct PatchMatchSolver {
     config: PatchMatchConfig,
@@ -33,101 +32,6 @@ impl PatchMatchSolver {
     pub fn config(&self) -> &PatchMatchConfig {
         &self.config
     }
-}
-
-/// A point and what it costs.
-struct Found {
-    point: Point,
-    total: f64,
-}
-
-impl Found {
-    fn new(cost: &CensusCost, point: Point) -> Result<Self> {
-        Ok(Self { total: total(cost, &point)?, point })
-    }
-}
-
-/// The searches that make up a solve; each is a call of [`minimize`] with its own seed.
-struct Search<'a> {
-    config: &'a PatchMatchConfig,
-    cost: &'a CensusCost,
-}
-
-impl Search<'_> {
-    fn run(
-        &self,
-        start: &Point,
-        plan: &Plan,
-        seed: u64,
-        observers: &mut [&mut dyn Observer],
-    ) -> Result<Found> {
-        let mut optimizer = PatchMatch::new(self.cost, plan, seed);
-        let schedule = plan.schedule(1);
-        let solution = minimize(self.cost, &mut optimizer, start, &schedule, &Budget::default(), observers)?;
-        Found::new(self.cost, solution.last)
-    }
-
-    /// Depth turn, pose turn, joint steps; all of them about `pixels` wide.
-    fn stage(
-        &self,
-        start: &Point,
-        pixels: f64,
-        seed: u64,
-        observers: &mut [&mut dyn Observer],
-    ) -> Result<Found> {
-        let found = self.run(start, &self.refinement(pixels), seed, observers)?;
-        let point = gauge::search(self.cost, &found.point, self.config.joint_updates, 0.25 * pixels, seed)?;
-        Found::new(self.cost, point)
-    }
-
-    fn stage_updates(&self) -> usize {
-        self.refinement(1.0).schedule(1).steps() + self.config.joint_updates
-    }
-
-    /// Mutants of every point, each refined by one stage, compete with their parents for `kept` places.
-    fn generation(
-        &self,
-        parents: Vec<Found>,
-        mutants: usize,
-        kept: usize,
-        pixels: f64,
-        seed: u64,
-    ) -> Result<Vec<Found>> {
-        let jobs: Vec<(usize, usize)> =
-            (0..parents.len()).flat_map(|p| (0..mutants).map(move |m| (p, m))).collect();
-        let children = jobs.into_par_iter().map(|(p, m)| {
-            let seed = mixed(seed, (p * mutants + m) as u64);
-            let parent = &parents[p].point;
-            // The first child of each parent is the parent itself, refined further.
-            let start = if m == 0 { parent.clone() } else { gauge::mutant(self.cost, parent, pixels, seed)? };
-            self.stage(&start, pixels.min(1.0), seed, &mut [])
-        });
-        let mut all = children.collect::<Result<Vec<_>>>()?;
-        all.extend(parents);
-        all.sort_by(|a, b| a.total.total_cmp(&b.total));
-        all.truncate(kept);
-        Ok(all)
-    }
-}
-
-/// A seed of its own for each part of the search (the mixer of SplitMix64; Steele, Lea & Flood 2014).
-fn mixed(seed: u64, part: u64) -> u64 {
-    let mut z = seed.wrapping_add(part.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-fn total(cost: &CensusCost, at: &Point) -> Result<f64> {
-    Ok(f64::from(cost.evaluate(at, BlockId(1))?.total.to_vec1::<f32>()?[0]))
-}
-
-/// Directions of a cube's faces, edges and corners.
-fn directions() -> Vec<Vector3<f64>> {
-    let steps = [-1.0, 0.0, 1.0];
-    let all =
-        steps.iter().flat_map(|&x| steps.iter().flat_map(move |&y| steps.map(|z| Vector3::new(x, y, z))));
-    all.filter(|d| d.norm() > 0.5).map(|d| d.normalize()).collect()
 }
 
 impl Solver for PatchMatchSolver {
@@ -153,27 +57,22 @@ impl Solver for PatchMatchSolver {
         let (cost_start, mut found) = search.starts(neighbours.len(), watch, &mut updates)?;
         for (i, cost) in levels.iter().enumerate() {
             let search = Search { config, cost };
-            let last = i + 1 == levels.len();
             if i > 0 {
-                found = found
-                    .iter()
-                    .map(|f| {
-                        let depth = enlarged(f.point.get(BlockId(0)), cost.size())?;
-                        Found::new(cost, cost.space().point(vec![depth, f.point.get(BlockId(1)).clone()])?)
-                    })
-                    .collect::<Result<_>>()?;
-                // Costs of another size do not compare.
-                found = search.generation(found, 1, config.kept, 1.0, mixed(config.seed, 100 + i as u64))?;
+                // One stage each before they compete: costs at another size do not compare.
+                let larger = found.iter().map(|f| at_level(&f.point, cost)).collect::<Result<Vec<_>>>()?;
+                updates += larger.len() * search.stage_updates();
+                found = search.generation(larger, 1, config.kept, 1.0, mixed(config.seed, 100 + i as u64))?;
             }
-            let kept = (config.kept >> i).max(1);
-            let generations = config.generations;
-            for g in 0..if last && i > 0 { 0 } else { generations } {
+            // The finest level is for the best point alone, unless it is the only one.
+            let generations = if i > 0 && i + 1 == levels.len() { 0 } else { config.generations };
+            let kept = config.kept.checked_shr(i as u32).unwrap_or(0).max(1);
+            for generation in 0..generations {
                 if watch.interrupted() {
                     return Err(Error::Interrupted);
                 }
-                let seed = mixed(config.seed, (1000 * (i + 1) + g) as u64);
+                let seed = mixed(config.seed, (1000 * (i + 1) + generation) as u64);
                 updates += found.len() * config.mutants * search.stage_updates();
-                let pixels = 4.0 * 0.3f64.powf(g as f64 / generations as f64);
+                let pixels = 4.0 * 0.3f64.powf(generation as f64 / generations as f64);
                 found = search.generation(found, config.mutants, kept, pixels, seed)?;
             }
         }
@@ -196,76 +95,10 @@ impl Solver for PatchMatchSolver {
     }
 }
 
-impl Search<'_> {
-    fn refinement(&self, pixels: f64) -> Plan {
-        let step = (pixels / self.cost.camera().fx) as f32;
-        Plan {
-            moves: moves::refine(step),
-            rotations: 0,
-            max_rotation_rad: 0.0,
-            pose_updates: self.config.pose_updates,
-            rotation_only: false,
-            step_px: 0.5 * pixels,
-            slack: self.config.slack as f32,
-        }
-    }
-
-    /// The cost of standing still, and every start's result at the coarsest level, best first.
-    fn starts(
-        &self,
-        neighbours: usize,
-        watch: &mut dyn Watch,
-        updates: &mut usize,
-    ) -> Result<(f64, Vec<Found>)> {
-        let (config, cost) = (self.config, self.cost);
-        let (h, w) = cost.size();
-        let plane = |x: f32| Tensor::full(x, (1, 1, h, w), &Device::Cpu);
-        let identity = Tensor::zeros((1, neighbours, 6), candle_core::DType::F32, &Device::Cpu)?;
-        let start = cost.space().point(vec![plane(cost.bounds().0)?, identity])?;
-        let still = total(cost, &start)?;
-        let turn = Plan {
-            moves: vec![moves::Move::Keep],
-            rotations: config.rotations,
-            max_rotation_rad: config.max_rotation_rad,
-            pose_updates: 2 * config.pose_updates,
-            rotation_only: true,
-            step_px: 2.0,
-            slack: 0.0,
-        };
-        let turned = self.run(&start, &turn, mixed(config.seed, 0), &mut [])?;
-        *updates += turn.schedule(1).steps();
-        let turned: Vec<f32> = turned.point.get(BlockId(1)).flatten_all()?.to_vec1()?;
-        if watch.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let mut swept = self.refinement(1.0);
-        swept.moves = moves::sweep(cost.bounds().0, cost.bounds().1, config.planes);
-        let mut jobs = Vec::new();
-        for share in [0.01, 0.04, 0.16] {
-            jobs.extend(directions().into_iter().map(|d| (share * config.max_parallax, d)));
-        }
-        *updates += jobs.len() * (swept.schedule(1).steps() + self.stage_updates());
-        let found = jobs.into_par_iter().enumerate().map(|(i, (x, direction))| {
-            let scene = Scene::new(cost.camera().fx, &[x as f32]);
-            let mut poses = turned.clone();
-            if let Some(first) = poses.get_mut(..6) {
-                let turn = UnitQuaternion::from_scaled_axis(scene.compensation(&direction));
-                let rotation = turn * PoseChart::decode(first).rotation;
-                first.copy_from_slice(&PoseChart::encode(&Isometry3::from_parts(direction.into(), rotation)));
-            }
-            let poses = Tensor::from_vec(poses, (1, neighbours, 6), &Device::Cpu)?;
-            let start = cost.space().point(vec![plane(x as f32)?, poses])?;
-            let seed = mixed(config.seed, 1 + i as u64);
-            let mut swept = swept.clone();
-            swept.moves = moves::sweep(cost.bounds().0, (4.0 * x as f32).min(cost.bounds().1), config.planes);
-            let first = self.run(&start, &swept, seed, &mut [])?;
-            self.stage(&first.point, 1.0, mixed(seed, 0), &mut [])
-        });
-        let mut found = found.collect::<Result<Vec<_>>>()?;
-        found.sort_by(|a, b| a.total.total_cmp(&b.total));
-        found.truncate(config.kept);
-        Ok((still, found))
-    }
+/// A point of a coarser level at the size of `cost`.
+fn at_level(point: &Point, cost: &CensusCost) -> Result<Found> {
+    let depth = enlarged(point.get(BlockId(0)), cost.size())?;
+    Found::new(cost, cost.space().point(vec![depth, point.get(BlockId(1)).clone()])?)
 }
 
 /// The estimate at the views' size, median depth 1.
