@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use dro_core::Coupling;
 use safetensors::SafeTensors;
 
 use super::file::{config_of, one_line};
@@ -153,11 +154,14 @@ fn write_config(f: &mut fmt::Formatter<'_>, config: &ModelConfig) -> fmt::Result
     writeln!(f, "hidden     {}", config.hidden)?;
     writeln!(
         f,
-        "updates    {} ({} stages of {}, {:?})",
+        "updates    {} ({} stages of {}, {})",
         config.updates,
         config.stages(),
         config.updates_per_stage,
-        config.coupling
+        match config.coupling {
+            Coupling::Jacobi => "Jacobi",
+            Coupling::GaussSeidel => "Gauss-Seidel",
+        }
     )?;
     writeln!(f, "losses     on {losses}")?;
     writeln!(f, "depth      {} to {} m, {range}", config.min_depth_m, config.max_depth_m)?;

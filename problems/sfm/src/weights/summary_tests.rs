@@ -16,7 +16,7 @@ fn our_own_files_are_summed_up() {
     for line in [
         "format     safetensors",
         "hidden     64",
-        "updates    12 (3 stages of 4, Jacobi)",
+        "updates    12 (3 stages of 4, Gauss-Seidel)",
         "depth      0.5 to 10 m, spread over it",
         "images     240x320 (height x width)",
         "fnet 3,520,448 81",
