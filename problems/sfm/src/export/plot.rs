@@ -11,6 +11,9 @@ const LOG_FROM: f64 = 50.0;
 /// At most this many frames are named in the legend; more would hide the curves.
 const NAMED: usize = 8;
 
+/// At most this many stages are marked, evenly spread.
+const MARKED: usize = 10;
+
 /// What the drawing says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
@@ -71,7 +74,10 @@ fn draw(
         .draw()?;
 
     let grey = BLACK.mix(0.6);
-    for (stage, start) in stage_starts(curves) {
+    let starts = stage_starts(curves);
+    // Names of more stages than this would run into each other.
+    let spacing = starts.len().div_ceil(MARKED).max(1);
+    for (stage, start) in starts.into_iter().step_by(spacing) {
         let x = start as f64;
         if start > 0 {
             chart.draw_series(DashedLineSeries::new(
@@ -171,10 +177,16 @@ fn mean(lines: &[Vec<(usize, f64)>]) -> Vec<(usize, f64)> {
     let drawn: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
     let Some(first) = drawn.first() else { return Vec::new() };
     let at = |step: usize| -> Option<f64> {
-        let costs = drawn.iter().map(|line| line.iter().find(|point| point.0 == step).map(|point| point.1));
+        let costs = drawn.iter().map(|line| value_at(line, step));
         Some(costs.sum::<Option<f64>>()? / drawn.len() as f64)
     };
     first.iter().filter_map(|&(step, _)| Some((step, at(step)?))).collect()
+}
+
+/// The cost at a step; steps rise along a line.
+fn value_at(line: &[(usize, f64)], step: usize) -> Option<f64> {
+    let place = line.binary_search_by_key(&step, |point| point.0).ok()?;
+    line.get(place).map(|point| point.1)
 }
 
 /// `(stage, its first step)` of the curve with the most updates.
