@@ -19,10 +19,10 @@ pub struct Run {
     #[command(flatten)]
     camera: Camera,
     /// Take every N-th image.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_hyphen_values = true, value_parser = clap::value_parser!(u64).range(1..))]
     stride: u64,
     /// Take at most N images, at least 2.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(u64).range(2..))]
     max_frames: Option<u64>,
     #[command(flatten)]
     solve: Solve,

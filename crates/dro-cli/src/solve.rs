@@ -62,10 +62,10 @@ pub struct Solve {
     #[arg(long, value_name = "HxW", value_parser = values::size)]
     size: Option<(usize, usize)>,
     /// Stages, m; any number from 0 [default: the weights' own].
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", allow_hyphen_values = true)]
     stages: Option<usize>,
     /// Updates of depth and of poses per stage, n; any number from 0 [default: the weights' own].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     inner: Option<usize>,
     /// What each block sees of the other [default: the weights' own].
     #[arg(long, value_enum)]

@@ -22,6 +22,9 @@ fn pictures_of_a_long_run_are_bounded() {
     run(room(), out.path(), &options).works();
     let costs = files(out.path()).iter().filter(|name| name.ends_with("_cost.png")).count();
     assert!((2 * 16..=2 * 32).contains(&costs), "{costs}");
+    assert!(out.path().join("trace/000000/000079_cost.png").is_file(), "the last update is missing");
+    let sheet = image::open(out.path().join("trace/000000/all.png")).unwrap();
+    assert!(sheet.height() > 5 * 64, "the sheet is {} high", sheet.height());
     let rows = std::fs::read_to_string(out.path().join("curves.csv")).unwrap().lines().count();
     assert_eq!(rows, 1 + 2 * (80 + 1));
 }
@@ -59,6 +62,9 @@ fn wrong_values_are_named() {
         ("--device gpu", &["--device", "cpu or cuda:N", "\"gpu\""]),
         ("--device cuda:x", &["--device", "\"cuda:x\""]),
         ("--stages -1", &["--stages", "-1"]),
+        ("--inner x", &["--inner", "x"]),
+        ("--stride -2", &["--stride", "-2"]),
+        ("--max-frames -2", &["--max-frames", "-2"]),
         ("--wieghts x", &["--wieghts", "--weights"]),
         ("--inner 3", &["--inner", "patchmatch"]),
         ("--device cuda:0", &["--device", "patchmatch"]),

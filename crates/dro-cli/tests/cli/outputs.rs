@@ -30,7 +30,7 @@ fn every_frame_has_its_files_and_the_sequence_its_own() {
 
         for step in 0..2 {
             for kind in ["cost", "inverse_depth", "overlap_0"] {
-                let picture = format!("trace/{name}/{step:03}_{kind}.png");
+                let picture = format!("trace/{name}/{step:06}_{kind}.png");
                 assert!(image::open(out.join(&picture)).is_ok(), "{picture}");
             }
         }

@@ -50,7 +50,9 @@ fn draw(
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let lines: Vec<Vec<(usize, f64)>> = curves.iter().map(finite).collect();
     let axis = Axis::new(lines.iter().flatten().map(|point| point.1));
-    let last = lines.iter().flatten().map(|point| point.0).max().unwrap_or(1).max(1);
+    // A solver may count updates that it does not show.
+    let first = lines.iter().flatten().map(|point| point.0).min().unwrap_or(0);
+    let last = lines.iter().flatten().map(|point| point.0).max().unwrap_or(1).max(first + 1);
 
     let root = SVGBackend::with_string(svg, drawing.size).into_drawing_area();
     root.fill(&WHITE)?;
@@ -59,12 +61,12 @@ fn draw(
         .margin(14)
         .x_label_area_size(42)
         .y_label_area_size(72)
-        .build_cartesian_2d(0.0..last as f64, axis.low..axis.high)?;
+        .build_cartesian_2d(first as f64..last as f64, axis.low..axis.high)?;
     chart
         .configure_mesh()
         .x_desc("updates")
         .y_desc(if axis.log { format!("{} (log)", drawing.y_label) } else { drawing.y_label.clone() })
-        .x_labels(last.min(12) + 1)
+        .x_labels((last - first).min(12) + 1)
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_label_formatter(&|y| axis.label(*y))
         .light_line_style(WHITE)
@@ -79,7 +81,7 @@ fn draw(
     let spacing = starts.len().div_ceil(MARKED).max(1);
     for (stage, start) in starts.into_iter().step_by(spacing) {
         let x = start as f64;
-        if start > 0 {
+        if start > first {
             chart.draw_series(DashedLineSeries::new(
                 [(x, axis.low), (x, axis.high)],
                 5,

@@ -89,7 +89,7 @@ impl OutputFolder {
     /// One picture of one update.
     pub(super) fn write_trace(&self, frame: &str, step: usize, kind: &str, picture: &RgbImage) -> Result<()> {
         let folder = format!("trace/{frame}");
-        picture::write(self.inside(&folder, &format!("{step:03}_{kind}.png"))?, picture)
+        picture::write(self.inside(&folder, &format!("{step:06}_{kind}.png"))?, picture)
     }
 
     /// The contact sheet of one frame's updates.
