@@ -17,7 +17,7 @@ pub struct Camera {
     /// or a COLMAP cameras.txt [default: those in the data].
     #[arg(long, value_name = "FX,FY,CX,CY|FILE", conflicts_with = "fov", allow_hyphen_values = true)]
     intrinsics: Option<String>,
-    /// Brown-Conrady lens distortion k1,k2,p1,p2[,k3]; images are undistorted on loading.
+    /// Brown-Conrady lens distortion k1,k2,p1,p2 and, if there is one, k3; images are undistorted on loading.
     #[arg(long, value_name = "K1,K2,P1,P2[,K3]", allow_hyphen_values = true)]
     distortion: Option<String>,
     /// A guess: the horizontal field of view in degrees, the principal point in the middle.

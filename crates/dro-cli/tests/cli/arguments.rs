@@ -69,11 +69,11 @@ fn wrong_values_are_named() {
         ("--inner 3", &["--inner", "patchmatch"]),
         ("--device cuda:0", &["--device", "patchmatch"]),
     ] {
-        baseline(room(), out, options).is_refused(parts);
+        baseline(room(), out, options).refuses(parts);
     }
     assert!(files(out).is_empty());
-    ran(dro().args(["sfm", "run", "x"])).is_refused(&["--out"]);
-    ran(dro().args(["sfm", "run", "--out", "x"])).is_refused(&["<INPUT>"]);
+    ran(dro().args(["sfm", "run", "x"])).refuses(&["--out"]);
+    ran(dro().args(["sfm", "run", "--out", "x"])).refuses(&["<INPUT>"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_device_that_is_not_there_is_named() {
         return;
     }
     let out = tempfile::tempdir().unwrap();
-    learned(room(), out.path(), "--device cuda:0").is_refused(&["--device cuda:0", "build with CUDA"]);
+    learned(room(), out.path(), "--device cuda:0").refuses(&["--device cuda:0", "build with CUDA"]);
     assert!(files(out.path()).is_empty());
 }
 

@@ -8,7 +8,7 @@ use crate::fixture::*;
 fn none_at_all_is_an_error_that_says_what_to_do() {
     let (images, out) = (images(2), tempfile::tempdir().unwrap());
     let folder = images.path().display().to_string();
-    baseline(images.path(), out.path(), "").is_refused(&[&folder, "--intrinsics fx,fy,cx,cy", "--fov"]);
+    baseline(images.path(), out.path(), "").refuses(&[&folder, "--intrinsics fx,fy,cx,cy", "--fov"]);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn wrong_ones_are_refused_before_anything_is_written() {
         ("--fov 60 --distortion 1,2", &["--distortion", "k1,k2,p1,p2", "1,2"]),
         ("--fov 60 --distortion 0,0,0,nan", &["--distortion", "nan"]),
     ] {
-        baseline(images.path(), &out, options).is_refused(parts);
+        baseline(images.path(), &out, options).refuses(parts);
     }
     assert!(!out.exists());
 }
@@ -56,12 +56,12 @@ fn each_way_to_give_them_works() {
 }
 
 #[test]
-fn a_camera_of_another_shape_is_refused() {
+fn a_camera_of_another_shape_refuses() {
     let (images, out) = (images(2), tempfile::tempdir().unwrap());
     let file = out.path().join("cameras.txt");
     fs::write(&file, "1 PINHOLE 640 640 500 500 320 320\n").unwrap();
     let options = format!("--intrinsics {}", file.display());
-    baseline(images.path(), &out.path().join("out"), &options).is_refused(&["96x64", "640x640"]);
+    baseline(images.path(), &out.path().join("out"), &options).refuses(&["96x64", "640x640"]);
 }
 
 #[test]
@@ -69,5 +69,5 @@ fn frames_of_different_cameras_are_not_mixed() {
     let (images, out) = (images(2), tempfile::tempdir().unwrap());
     let rows = "rgb,width,height,fx,fy,cx,cy\na0.png,96,64,80,80,48,32\na1.png,96,64,90,90,48,32\n";
     fs::write(images.path().join("frames.csv"), rows).unwrap();
-    learned(images.path(), out.path(), "").is_refused(&["a1.png", "fx 80.00", "fx 90.00"]);
+    learned(images.path(), out.path(), "").refuses(&["a1.png", "fx 80.00", "fx 90.00"]);
 }

@@ -117,7 +117,7 @@ impl Ran {
 
     /// One line on stderr that holds all of `parts`, nothing on stdout, exit code 2.
     #[track_caller]
-    pub fn is_refused(self, parts: &[&str]) {
+    pub fn refuses(self, parts: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (2, ""), "{self:?}");
         let line = self.stderr.strip_suffix('\n').unwrap();
         assert!(line.starts_with("error: ") && !line.contains('\n'), "{line}");

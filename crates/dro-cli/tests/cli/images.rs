@@ -8,11 +8,11 @@ use crate::fixture::*;
 
 /// Four images, the third of which is `content`: the frames before it are solved, and the error names it.
 #[track_caller]
-fn third_is_refused(content: &[u8], parts: &[&str]) {
+fn third_refuses(content: &[u8], parts: &[&str]) {
     let (images, out) = (images(4), tempfile::tempdir().unwrap());
     fs::write(images.path().join("a2.png"), content).unwrap();
     learned(images.path(), out.path(), "--fov 65")
-        .is_refused(&[&["a2.png", "expected", "found"], parts].concat());
+        .refuses(&[&["a2.png", "expected", "found"], parts].concat());
     assert_eq!(finished(out.path()), ["a0", "a1"]);
     nothing_half_written(out.path());
     assert!(notes(out.path()).contains("stopped by an error") && notes(out.path()).contains("a2.png"));
@@ -22,25 +22,25 @@ fn third_is_refused(content: &[u8], parts: &[&str]) {
 
 #[test]
 fn an_empty_image() {
-    third_is_refused(b"", &["an empty file"]);
+    third_refuses(b"", &["an empty file"]);
 }
 
 #[test]
 fn an_image_that_is_none() {
-    third_is_refused(b"this is no image but some text", &["an image"]);
+    third_refuses(b"this is no image but some text", &["an image"]);
 }
 
 #[test]
 fn a_truncated_image() {
     let whole = fs::read(image(2)).unwrap();
-    third_is_refused(&whole[..whole.len() / 2], &[]);
+    third_refuses(&whole[..whole.len() / 2], &[]);
 }
 
 #[test]
 fn an_image_with_a_broken_header() {
     let mut bytes = fs::read(image(2)).unwrap();
     bytes[12..40].fill(b'x');
-    third_is_refused(&bytes, &[]);
+    third_refuses(&bytes, &[]);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_truncated_jpeg() {
     image::open(image(2)).unwrap().save(&path).unwrap();
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 100]).unwrap();
-    learned(images.path(), out.path(), "--fov 65").is_refused(&["a9.jpg", "truncated"]);
+    learned(images.path(), out.path(), "--fov 65").refuses(&["a9.jpg", "truncated"]);
     assert_eq!(finished(out.path()), ["a0", "a1"]);
 }
 
@@ -70,13 +70,13 @@ fn an_image_that_claims_to_be_huge() {
 
     let (some, out) = (images(3), tempfile::tempdir().unwrap());
     fs::write(some.path().join("a1.png"), &bytes).unwrap();
-    learned(some.path(), out.path(), "--fov 65").is_refused(&["a1.png", "expected"]);
+    learned(some.path(), out.path(), "--fov 65").refuses(&["a1.png", "expected"]);
     nothing_half_written(out.path());
 
     let (all, out) = (images(2), tempfile::tempdir().unwrap());
     fs::write(all.path().join("a0.png"), &bytes).unwrap();
     fs::write(all.path().join("a1.png"), &bytes).unwrap();
-    learned(all.path(), out.path(), "--fov 65").is_refused(&["a0.png", "16384"]);
+    learned(all.path(), out.path(), "--fov 65").refuses(&["a0.png", "16384"]);
     assert!(!out.path().join("depth").exists());
 }
 
@@ -85,7 +85,7 @@ fn images_of_several_sizes() {
     let (images, out) = (images(3), tempfile::tempdir().unwrap());
     let out = out.path().join("out");
     RgbImage::new(48, 32).save(images.path().join("a2.png")).unwrap();
-    baseline(images.path(), &out, "--fov 65").is_refused(&["a2.png", "96x64", "a0.png", "48x32"]);
+    baseline(images.path(), &out, "--fov 65").refuses(&["a2.png", "96x64", "a0.png", "48x32"]);
     assert!(!out.exists());
 }
 
@@ -93,7 +93,7 @@ fn images_of_several_sizes() {
 fn too_few_images() {
     let (one, none, out) = (images(1), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let named = |path: &Path| path.display().to_string();
-    let refused = |input: &Path, parts: &[&str]| baseline(input, out.path(), "--fov 65").is_refused(parts);
+    let refused = |input: &Path, parts: &[&str]| baseline(input, out.path(), "--fov 65").refuses(parts);
     refused(one.path(), &[&named(one.path()), "at least 2 images", "found 1"]);
     refused(&one.path().join("a0.png"), &["a0.png", "at least 2 images"]);
     refused(none.path(), &[&named(none.path()), "image files", "an empty folder"]);

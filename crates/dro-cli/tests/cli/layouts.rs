@@ -34,11 +34,11 @@ fn what_is_not_there_or_something_else_is_named() {
         (text.join("below"), &["notes.txt/below: Not a directory"]),
         (text.clone(), &["notes.txt", "a folder of images", "another kind"]),
     ] {
-        baseline(&input, &out, "--fov 65").is_refused(parts);
+        baseline(&input, &out, "--fov 65").refuses(parts);
     }
-    baseline(room(), &out, "--layout tum").is_refused(&["rgb.txt"]);
+    baseline(room(), &out, "--layout tum").refuses(&["rgb.txt"]);
     let csv = folder.path().join("frames.csv");
     fs::write(&csv, "rgb,fx,fy,cx,cy\nnone.png,1,1,1,1\n").unwrap();
-    baseline(&csv, &out, "").is_refused(&["frames.csv:2", "none.png"]);
+    baseline(&csv, &out, "").refuses(&["frames.csv:2", "none.png"]);
     assert!(!out.exists());
 }

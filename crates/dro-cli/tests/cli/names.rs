@@ -42,7 +42,7 @@ fn names_that_are_no_text() {
     let names = finished(&out);
     assert!(names.len() == 2 && names[0] != names[1], "{names:?}");
     fs::write(input.join(OsStr::from_bytes(b"\xff.png")), b"").unwrap();
-    learned(&input, &out, "--fov 65 --overwrite").is_refused(&["an empty file"]);
+    learned(&input, &out, "--fov 65 --overwrite").refuses(&["an empty file"]);
 }
 
 #[test]
@@ -57,7 +57,11 @@ fn results_inside_the_input_are_not_taken_for_input() {
 #[test]
 fn the_input_folder_is_no_place_for_results() {
     let images = images(2);
+    let csv = images.path().join("frames.csv");
+    fs::write(&csv, "rgb,fx,fy,cx,cy\na0.png,80,80,48,32\na1.png,80,80,48,32\n").unwrap();
+    learned(&csv, images.path(), "--overwrite").refuses(&["the input"]);
+    fs::remove_file(&csv).unwrap();
     let refused = learned(images.path(), images.path(), "--fov 65 --overwrite");
-    refused.is_refused(&[&images.path().display().to_string(), "the input"]);
+    refused.refuses(&[&images.path().display().to_string(), "the input"]);
     assert_eq!(files(images.path()), ["a0.png", "a1.png"]);
 }

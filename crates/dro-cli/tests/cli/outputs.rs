@@ -133,6 +133,6 @@ fn the_demo_renders_and_solves() {
     assert_eq!(finished(&out), ["000000", "000001"]);
     assert!(out.join("input/frames.csv").is_file());
     let again = ran(dro().args(["sfm", "demo", "--out"]).arg(&out));
-    again.is_refused(&["demo", "--overwrite"]);
-    ran(dro().args(["sfm", "demo", "--frames", "1", "--out", "/nowhere"])).is_refused(&["--frames", "1"]);
+    again.refuses(&["demo", "--overwrite"]);
+    ran(dro().args(["sfm", "demo", "--frames", "1", "--out", "/nowhere"])).refuses(&["--frames", "1"]);
 }

@@ -12,7 +12,7 @@ fn without_ffmpeg_the_error_says_how_to_get_it() {
     let mut command = dro();
     command.env("PATH", folder.path()).args(["sfm", "run"]).arg(&video).arg("--out").arg(folder.path());
     let refused = ran(command.args(["--optimizer", "patchmatch", "--fov", "65"]));
-    refused.is_refused(&["clip.mp4", "ffmpeg", "apt install ffmpeg", "brew install ffmpeg"]);
+    refused.refuses(&["clip.mp4", "ffmpeg", "apt install ffmpeg", "brew install ffmpeg"]);
 }
 
 /// Whether ffmpeg can be called; says so where it cannot.
@@ -54,7 +54,7 @@ fn what_ffmpeg_cannot_decode_is_named() {
     let video = folder.path().join("clip.mp4");
     fs::write(&video, "no video").unwrap();
     let out = folder.path().join("out");
-    baseline(&video, &out, "--fov 65").is_refused(&["clip.mp4", "a video that ffmpeg can decode"]);
-    baseline(room(), &out, "--layout video").is_refused(&["a video file", "a folder"]);
+    baseline(&video, &out, "--fov 65").refuses(&["clip.mp4", "a video that ffmpeg can decode"]);
+    baseline(room(), &out, "--layout video").refuses(&["a video file", "a folder"]);
     assert!(!out.exists());
 }

@@ -32,10 +32,10 @@ fn wrong_files_are_refused_before_anything_is_written() {
         (checkpoint("tiny_zip.ckpt"), &["tiny_zip.ckpt", "imported first"]),
         (checkpoint("tiny_legacy.ckpt"), &["tiny_legacy.ckpt", "imported first"]),
     ] {
-        run(room(), &out, &format!("--weights {}", path.display())).is_refused(parts);
+        run(room(), &out, &format!("--weights {}", path.display())).refuses(parts);
     }
-    run(room(), &out, "").is_refused(&["--weights", "dro weights import", "patchmatch"]);
-    baseline(room(), &out, &format!("--weights {}", text.display())).is_refused(&["--weights", "patchmatch"]);
+    run(room(), &out, "").refuses(&["--weights", "dro weights import", "patchmatch"]);
+    baseline(room(), &out, &format!("--weights {}", text.display())).refuses(&["--weights", "patchmatch"]);
     assert!(!out.exists());
 }
 
@@ -52,7 +52,7 @@ fn all_faults_of_the_tensors_are_listed() {
     tensors.insert(broken.clone(), nan);
     let path = folder.path().join("faulty.safetensors");
     Weights::new(config(), tensors).save(&path).unwrap();
-    run(room(), &folder.path().join("out"), &format!("--weights {}", path.display())).is_refused(&[
+    run(room(), &folder.path().join("out"), &format!("--weights {}", path.display())).refuses(&[
         "faulty.safetensors",
         &format!("1 missing: {missing}"),
         "1 extra: surplus",
@@ -67,21 +67,21 @@ fn an_import_that_fails_lists_what_is_missing_and_writes_nothing() {
     for name in ["tiny_zip.ckpt", "tiny_legacy.ckpt"] {
         let mut command = dro();
         command.args(["weights", "import"]).arg(checkpoint(name)).arg(folder.path().join("w.safetensors"));
-        ran(&mut command).is_refused(&[name, "missing: cnet_depth.bn1.bias", "extra: brain"]);
+        ran(&mut command).refuses(&[name, "missing: cnet_depth.bn1.bias", "extra: brain"]);
     }
     let cut = folder.path().join("cut.ckpt");
     let whole = fs::read(checkpoint("tiny_zip.ckpt")).unwrap();
     fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let mut command = dro();
     command.args(["weights", "import"]).arg(&cut).arg(folder.path().join("w.safetensors"));
-    ran(&mut command).is_refused(&["cut.ckpt", "expected"]);
+    ran(&mut command).refuses(&["cut.ckpt", "expected"]);
     assert_eq!(files(folder.path()), ["cut.ckpt"]);
 
     let taken = folder.path().join("taken.safetensors");
     fs::write(&taken, "kept").unwrap();
     let mut command = dro();
     command.args(["weights", "import"]).arg(checkpoint("tiny_zip.ckpt")).arg(&taken);
-    ran(&mut command).is_refused(&["taken.safetensors", "--overwrite"]);
+    ran(&mut command).refuses(&["taken.safetensors", "--overwrite"]);
     assert_eq!(fs::read_to_string(&taken).unwrap(), "kept");
 }
 
@@ -98,9 +98,9 @@ fn show_tells_what_a_file_holds() {
         said.contains("These are the tensors of the network") && said.contains("hidden     64"),
         "{said}"
     );
-    show(&image(0)).is_refused(&["000000.png", "expected", "weights"]);
-    show(&room().join("none")).is_refused(&["none: No such file or directory (os error 2)"]);
-    show(room()).is_refused(&["directory"]);
+    show(&image(0)).refuses(&["000000.png", "expected", "weights"]);
+    show(&room().join("none")).refuses(&["none: No such file or directory (os error 2)"]);
+    show(room()).refuses(&["directory"]);
 }
 
 #[cfg(unix)]

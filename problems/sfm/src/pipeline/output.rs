@@ -40,8 +40,9 @@ impl OutputFolder {
 
     /// Results beside the input could replace it: a sequence has a folder `depth` too.
     pub(super) fn refuse_input(&self, input: &Path) -> Result<()> {
-        match (self.root.canonicalize(), input.canonicalize()) {
-            (Ok(root), Ok(input)) if root == input => {
+        let folder = if input.is_dir() { Some(input) } else { input.parent() };
+        match (self.root.canonicalize(), folder.map(Path::canonicalize)) {
+            (Ok(root), Some(Ok(folder))) if root == folder => {
                 Err(Error::input(&self.root, "a folder other than the input's", "the input"))
             }
             _ => Ok(()),

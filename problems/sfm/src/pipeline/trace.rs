@@ -80,16 +80,14 @@ impl Watch for Tracer<'_> {
 
     fn update(&mut self, update: &Update) -> Result<()> {
         self.curve.points.push(CurvePoint::from(update));
-        if self.seen.is_multiple_of(self.spacing) {
-            if self.kept.len() == MOST_PICTURES {
-                // Keep every other one and take half as many from here on: bounded memory for any length.
-                let mut index = 0;
-                self.kept.retain(|_| {
-                    index += 1;
-                    index % 2 == 1
-                });
-                self.spacing *= 2;
-            }
+        if self.seen.is_multiple_of(self.spacing) && self.kept.len() == MOST_PICTURES {
+            // Keep every other one and take half as many from here on: bounded memory for any length.
+            let mut index = 0;
+            self.kept.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.spacing *= 2;
         }
         self.last = None;
         if self.seen.is_multiple_of(self.spacing) {

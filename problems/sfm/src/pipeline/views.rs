@@ -62,7 +62,7 @@ impl<'a> PreparedFrames<'a> {
             .iter()
             .map(|frame| match (given, &frame.camera) {
                 (Some(given), _) => given.camera(image_size),
-                (None, Some(camera)) => Ok(camera.clone()),
+                (None, Some(camera)) => Ok(*camera),
                 (None, None) => Err(Error::input(
                     &sequence.root,
                     "the camera's intrinsics (in the data, or by --intrinsics fx,fy,cx,cy, or a guess by --fov DEGREES)",
