@@ -1,6 +1,6 @@
 //! `dro sfm demo`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use dro_sfm::{
     data::Sequence,
@@ -9,7 +9,7 @@ use dro_sfm::{
 };
 use dro_vision::Pinhole;
 
-use crate::{Outcome, run::Solve};
+use crate::{Outcome, interrupt, solve::Solve};
 
 /// Height and width of the rendered images.
 const SIZE: (usize, usize) = (240, 320);
@@ -17,8 +17,8 @@ const SIZE: (usize, usize) = (240, 320);
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Images to render, at least 2.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    frames: usize,
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(2..))]
+    frames: u16,
     #[command(flatten)]
     solve: Solve,
 }
@@ -26,9 +26,8 @@ pub struct Demo {
 impl Demo {
     /// Renders a room with known depth and poses into `OUT/input`, then solves it like any sequence.
     pub fn execute(self) -> Result<Outcome> {
-        if self.frames < 2 {
-            bail!("--frames: expected at least 2, found {}", self.frames);
-        }
+        let interrupted = interrupt::flag()?;
+        let frames = usize::from(self.frames);
         let mut solve = self.solve.or_patchmatch();
         let chosen = solve.solver()?;
         OutputFolder::create(&solve.out, solve.overwrite, 1.0)?;
@@ -36,8 +35,9 @@ impl Demo {
         let input = solve.out.join("input");
         let camera = Pinhole::from_fov_deg(65.0, SIZE.0, SIZE.1)?;
         // Every third position: a baseline of a few centimetres per frame.
-        let path: Vec<_> = hand_held_path(3 * self.frames, solve.seed).into_iter().step_by(3).collect();
+        let path: Vec<_> = hand_held_path(3 * frames, solve.seed).into_iter().step_by(3).collect();
         write_sequence(&input, &Room::new(solve.seed), &camera, SIZE, &path)?;
-        solve.execute(&Sequence::open(&input, None)?, None, &chosen)
+        let about = serde_json::json!({ "demo": { "frames": frames, "seed": solve.seed } });
+        solve.execute(&Sequence::open(&input, None)?, None, &chosen, about, interrupted)
     }
 }

@@ -1,15 +1,23 @@
 //! The `dro` command: parse, call, print. Everything else is in the libraries.
 
+mod camera;
+mod closing;
 mod demo;
 mod device;
 mod interrupt;
+mod message;
 mod progress;
 mod run;
+mod solve;
 mod values;
 mod weights;
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Learned zeroth-order optimizers, and structure-from-motion with them.
@@ -46,14 +54,17 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return message::of_usage(&error),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
                 .with_default_directive(tracing::level_filters::LevelFilter::ERROR.into())
                 .from_env_lossy(),
         )
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .without_time()
         .init();
     let outcome = match cli.command {
@@ -64,16 +75,14 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            let line = format!("{error:#}").replace('\n', "; ");
-            // Nothing can be done if even stderr is closed.
-            let _ = writeln!(std::io::stderr(), "error: {line}");
-            ExitCode::from(2)
-        }
+        Err(error) => message::failed(&message::one_line(&error)),
     }
 }
 
 /// Prints to stdout; a closed pipe (`dro … | head`) is no error.
-fn print(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+fn print(text: impl std::fmt::Display) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
 }

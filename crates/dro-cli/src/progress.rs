@@ -20,12 +20,15 @@ pub struct Progress {
 impl Progress {
     pub fn new(quiet: bool, interrupted: Arc<AtomicBool>) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        let style =
-            ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {elapsed} gone, {eta} left  {msg}");
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
+        // Nothing is known about the time left before the first frame is done.
+        draw(&bar, "{bar:30} {pos}/{len} frames, {elapsed} gone  {wide_msg}");
         Self { bar, interrupted }
+    }
+}
+
+fn draw(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
 
@@ -36,6 +39,9 @@ impl Reporter for Progress {
     }
 
     fn frame_done(&mut self, frame: &FrameSummary) {
+        if self.bar.position() == 0 {
+            draw(&self.bar, "{bar:30} {pos}/{len} frames, {elapsed} gone, {eta} left  {wide_msg}");
+        }
         self.bar
             .set_message(format!("{}: cost {:.3e} -> {:.3e}", frame.name, frame.cost_start, frame.cost_end));
         self.bar.inc(1);

@@ -47,7 +47,7 @@ impl Weights {
         match self {
             Self::Import(import) => import.execute(),
             Self::Show { file } => {
-                print(summary(file)?);
+                print(summary(file)?.to_string().trim_end())?;
                 Ok(Outcome::Done)
             }
         }
@@ -67,7 +67,7 @@ impl Import {
         };
         let (weights, report) = import_checkpoint(&self.checkpoint, &overrides)?;
         weights.save(&self.out)?;
-        print(format_args!("{report}\nwritten: {}", self.out.display()));
+        print(format_args!("{report}\nwritten: {}", self.out.display()))?;
         Ok(Outcome::Done)
     }
 }

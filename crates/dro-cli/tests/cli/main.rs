@@ -1,1 +1,15 @@
-//! The command line as users call it.
+//! The command line as users call it: what it writes, what it says, and its exit codes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod arguments;
+mod camera;
+mod fixture;
+mod images;
+mod interrupt;
+mod layouts;
+mod names;
+mod outputs;
+mod overwrite;
+mod readme;
+mod video;
+mod weights;

@@ -113,7 +113,12 @@ fn undecodable(path: &Path, error: &image::ImageError) -> Error {
         image::ImageError::IoError(source) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::input(path, "a whole image", format!("a truncated one ({source})"))
         }
-        _ => Error::input(path, "an image that can be decoded", error.to_string()),
+        _ => {
+            let said = error.to_string();
+            // The PNG decoder shows broken chunks as they are in the program, which tells users nothing.
+            let found = if said.contains(" { ") { "damaged data".to_owned() } else { said };
+            Error::input(path, "an image that can be decoded", found)
+        }
     }
 }
 

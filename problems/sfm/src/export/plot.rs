@@ -11,6 +11,9 @@ const LOG_FROM: f64 = 50.0;
 /// At most this many frames are named in the legend; more would hide the curves.
 const NAMED: usize = 8;
 
+/// At most this many stages are marked, evenly spread.
+const MARKED: usize = 10;
+
 /// What the drawing says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
@@ -47,7 +50,9 @@ fn draw(
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let lines: Vec<Vec<(usize, f64)>> = curves.iter().map(finite).collect();
     let axis = Axis::new(lines.iter().flatten().map(|point| point.1));
-    let last = lines.iter().flatten().map(|point| point.0).max().unwrap_or(1).max(1);
+    // A solver may count updates that it does not show.
+    let first = lines.iter().flatten().map(|point| point.0).min().unwrap_or(0);
+    let last = lines.iter().flatten().map(|point| point.0).max().unwrap_or(1).max(first + 1);
 
     let root = SVGBackend::with_string(svg, drawing.size).into_drawing_area();
     root.fill(&WHITE)?;
@@ -56,12 +61,12 @@ fn draw(
         .margin(14)
         .x_label_area_size(42)
         .y_label_area_size(72)
-        .build_cartesian_2d(0.0..last as f64, axis.low..axis.high)?;
+        .build_cartesian_2d(first as f64..last as f64, axis.low..axis.high)?;
     chart
         .configure_mesh()
         .x_desc("updates")
         .y_desc(if axis.log { format!("{} (log)", drawing.y_label) } else { drawing.y_label.clone() })
-        .x_labels(last.min(12) + 1)
+        .x_labels((last - first).min(12) + 1)
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_label_formatter(&|y| axis.label(*y))
         .light_line_style(WHITE)
@@ -71,9 +76,12 @@ fn draw(
         .draw()?;
 
     let grey = BLACK.mix(0.6);
-    for (stage, start) in stage_starts(curves) {
+    let starts = stage_starts(curves);
+    // Names of more stages than this would run into each other.
+    let spacing = starts.len().div_ceil(MARKED).max(1);
+    for (stage, start) in starts.into_iter().step_by(spacing) {
         let x = start as f64;
-        if start > 0 {
+        if start > first {
             chart.draw_series(DashedLineSeries::new(
                 [(x, axis.low), (x, axis.high)],
                 5,
@@ -171,10 +179,16 @@ fn mean(lines: &[Vec<(usize, f64)>]) -> Vec<(usize, f64)> {
     let drawn: Vec<_> = lines.iter().filter(|line| !line.is_empty()).collect();
     let Some(first) = drawn.first() else { return Vec::new() };
     let at = |step: usize| -> Option<f64> {
-        let costs = drawn.iter().map(|line| line.iter().find(|point| point.0 == step).map(|point| point.1));
+        let costs = drawn.iter().map(|line| value_at(line, step));
         Some(costs.sum::<Option<f64>>()? / drawn.len() as f64)
     };
     first.iter().filter_map(|&(step, _)| Some((step, at(step)?))).collect()
+}
+
+/// The cost at a step; steps rise along a line.
+fn value_at(line: &[(usize, f64)], step: usize) -> Option<f64> {
+    let place = line.binary_search_by_key(&step, |point| point.0).ok()?;
+    line.get(place).map(|point| point.1)
 }
 
 /// `(stage, its first step)` of the curve with the most updates.

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use dro_vision::Pinhole;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::write_atomically;
 use crate::{Result, eval::DepthMetrics};
@@ -20,9 +21,16 @@ pub struct Summary {
     /// All settings, as given and by default.
     pub settings: serde_json::Value,
     /// What was read.
+    #[serde(serialize_with = "as_shown")]
     pub input: PathBuf,
     /// The layout the input was recognised as.
     pub layout: String,
+    /// (height, width) that images were brought to: the size of every result.
+    #[serde(default)]
+    pub size: (usize, usize),
+    /// The first frame's camera at that size, without distortion; pixel centres at integers.
+    #[serde(default)]
+    pub camera: Option<Pinhole>,
     /// One entry per target frame, in order.
     pub frames: Vec<FrameSummary>,
     /// Wall-clock time of the whole run, seconds.
@@ -104,6 +112,11 @@ impl Summary {
             out.flush()
         })
     }
+}
+
+/// A path as users see it: JSON cannot hold every name that a file can have, and that is no reason to fail.
+pub(crate) fn as_shown<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// The largest resident memory of this process so far, in MiB; `None` where `/proc/self/status` does not say it.

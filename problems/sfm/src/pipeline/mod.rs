@@ -1,5 +1,6 @@
 //! From a sequence on disk to a folder of results: what `dro sfm run` does.
 
+mod frame;
 mod output;
 mod settings;
 mod trace;
@@ -9,25 +10,22 @@ mod whole;
 
 use std::time::Instant;
 
-use dro_vision::Pinhole;
-use image::RgbImage;
-
 use crate::{
-    Error, Estimate, Result, Solver,
+    Error, Result, Solver,
     data::{Intrinsics, Sequence},
-    eval::DepthMetrics,
     export::{
-        curves::{self, Curve, Drawing},
         depth::png_scale,
-        picture,
         summary::{FrameSummary, Summary, peak_memory_mb},
     },
-    sequence::{Window, windows},
+    sequence::windows,
 };
 pub use output::OutputFolder;
 pub use settings::{Format, RunSettings};
-use trace::Tracer;
 use views::PreparedFrames;
+pub use views::image_size;
+
+/// What `summary.json` says until a run comes to its end, good or bad.
+const UNFINISHED: &str = "this run has not come to its end: it is under way, or was killed";
 
 /// Told how a run goes on, and asked whether to go on.
 pub trait Reporter {
@@ -52,18 +50,10 @@ pub struct Quiet;
 
 impl Reporter for Quiet {}
 
-/// One solved frame.
-struct Solved {
-    window: Window,
-    rgb: RgbImage,
-    camera: Pinhole,
-    estimate: Estimate,
-}
-
 /// Solves every frame of `sequence` with its neighbours and writes the results to `settings.out`.
 ///
 /// Finished frames stay whatever happens: after an error or an interruption the trajectory, the points and
-/// `summary.json` cover them.
+/// `summary.json` cover them. A neighbour that cannot be read is left out; as a target it ends the run.
 ///
 /// # Errors
 /// Names the file or setting: fewer than two images, mixed sizes, no intrinsics, an unreadable image, an output folder
@@ -85,6 +75,8 @@ pub fn run(
     let (size, rounded) = fitting(settings.size, solver.multiple_of())?;
     let mut frames = PreparedFrames::new(sequence, intrinsics, size)?;
     let out = OutputFolder::create(&settings.out, settings.overwrite, png_scale(solver.max_depth() as f32))?;
+    out.refuse_input(&sequence.root)?;
+    out.forget_earlier_run()?;
 
     let mut summary = Summary {
         program: "dro".into(),
@@ -92,42 +84,47 @@ pub fn run(
         settings: about,
         input: sequence.root.clone(),
         layout: sequence.layout.to_string(),
+        size,
+        camera: frames.camera(0).map(|camera| camera.pinhole_at(size)).transpose()?,
         depth_png_scale: out.png_scale(),
-        notes: rounded.into_iter().collect(),
+        notes: rounded.into_iter().chain([UNFINISHED.to_owned()]).collect(),
         ..Summary::default()
     };
+    // A folder that cannot be written shows before the first frame is solved, and a killed run leaves its mark.
+    summary.write(out.file("summary.json"))?;
+    summary.notes.pop();
+
     let mut solved = Vec::with_capacity(count);
-    let mut all_curves = Vec::new();
+    let mut curves = Vec::new();
     reporter.begin(count);
-    let mut failure = None;
+    let mut outcome = Ok(());
     for window in windows {
-        match solve_frame(sequence, &mut frames, solver, settings, window, &out, reporter) {
+        match frame::solve(sequence, &mut frames, solver, settings, window, &out, reporter) {
             Ok((frame, result, curve)) => {
                 reporter.frame_done(&frame);
                 summary.frames.push(frame);
                 solved.push(result);
-                all_curves.push(curve);
+                curves.push(curve);
             }
             Err(Error::Interrupted) => {
                 summary.interrupted = true;
                 break;
             }
             Err(error) => {
-                summary.notes.push(format!("stopped by an error: {error}"));
-                failure = Some(error);
+                outcome = Err(error);
                 break;
             }
         }
     }
     reporter.finishing();
-    let whole = finish(sequence, solved, &all_curves, settings, &out, &mut summary);
+    // The first error is the one to report: what comes after a full disk fails for the same reason.
+    outcome = outcome.and(whole::finish(sequence, solved, &curves, settings, &out, &mut summary));
+    if let Err(error) = &outcome {
+        summary.notes.push(format!("stopped by an error: {error}"));
+    }
     summary.total_seconds = began.elapsed().as_secs_f64();
     summary.peak_memory_mb = peak_memory_mb();
-    summary.write(out.file("summary.json"))?;
-    match failure {
-        Some(error) => Err(error),
-        None => whole.map(|()| summary),
-    }
+    outcome.and(summary.write(out.file("summary.json"))).map(|()| summary)
 }
 
 /// The nearest size with sides that are multiples of `multiple`, and a note if that is another size.
@@ -145,78 +142,4 @@ fn fitting(size: (usize, usize), multiple: usize) -> Result<((usize, usize), Opt
         tracing::warn!("{note}");
     }
     Ok((fitted, note))
-}
-
-fn solve_frame(
-    sequence: &Sequence,
-    frames: &mut PreparedFrames<'_>,
-    solver: &dyn Solver,
-    settings: &RunSettings,
-    window: Window,
-    out: &OutputFolder,
-    reporter: &dyn Reporter,
-) -> Result<(FrameSummary, Solved, Curve)> {
-    if reporter.interrupted() {
-        return Err(Error::Interrupted);
-    }
-    let views = frames.views(window.target, &window.neighbours)?;
-    let Some(target) = sequence.frames.get(window.target) else {
-        return Err(Error::argument("frame", format!("below {}", sequence.frames.len()), window.target));
-    };
-    let interrupted = || reporter.interrupted();
-    let mut tracer = Tracer::new(&target.name, settings.trace, &interrupted);
-    let began = Instant::now();
-    let estimate = solver.solve(&views, &mut tracer)?;
-    let seconds = began.elapsed().as_secs_f64();
-    tracing::debug!(frame = target.name, seconds, cost = estimate.cost_end, "solved");
-
-    out.write_depth(&target.name, &estimate.inv_depth, settings)?;
-    let curve = tracer.finish(&views, &estimate, out)?;
-    let metrics = match frames.camera(window.target) {
-        Some(camera) => truth::depth_errors(target, camera, &estimate)?,
-        None => None,
-    };
-    let neighbours = window.neighbours.iter().zip(&estimate.poses);
-    let frame = FrameSummary {
-        name: target.name.clone(),
-        seconds,
-        cost_start: estimate.cost_start,
-        cost_end: estimate.cost_end,
-        updates: estimate.updates,
-        scale: None,
-        status: "done".into(),
-        metrics,
-        neighbours: neighbours
-            .filter_map(|(&index, pose)| Some(truth::pose_errors(target, sequence.frames.get(index)?, pose)))
-            .collect(),
-    };
-    let rgb = picture::from_tensor(&views.target)?;
-    Ok((frame, Solved { window, rgb, camera: views.camera, estimate }, curve))
-}
-
-/// Curves, trajectory, points and means, of the frames that are there.
-fn finish(
-    sequence: &Sequence,
-    solved: Vec<Solved>,
-    all_curves: &[Curve],
-    settings: &RunSettings,
-    out: &OutputFolder,
-    summary: &mut Summary,
-) -> Result<()> {
-    if settings.trace {
-        curves::write_csv(out.file("curves.csv"), all_curves)?;
-        curves::write_svg(out.file("curves.svg"), all_curves, &Drawing::default())?;
-    }
-    summary.mean_metrics =
-        DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
-    let neighbours = || summary.frames.iter().flat_map(|frame| &frame.neighbours);
-    let rotation = mean(neighbours().filter_map(|n| n.rotation_error_deg));
-    let translation = mean(neighbours().filter_map(|n| n.translation_error_deg));
-    (summary.mean_rotation_error_deg, summary.mean_translation_error_deg) = (rotation, translation);
-    whole::trajectory_and_points(sequence, solved, settings, out, summary)
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
 }

@@ -1,7 +1,7 @@
 //! The folder of results.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,10 @@ use crate::{
     Error, Map, Result,
     export::{depth, picture},
 };
+
+/// Files about a whole run.
+const OF_THE_WHOLE: [&str; 6] =
+    ["summary.json", "trajectory.tum.txt", "trajectory.kitti.txt", "points.ply", "curves.csv", "curves.svg"];
 
 /// Where results go. Folders are made when something is first written into them.
 #[derive(Debug, Clone)]
@@ -32,6 +36,29 @@ impl OutputFolder {
             return Err(Error::input(root, "an empty or new folder, or --overwrite", "files in it"));
         }
         Ok(Self { root: root.to_owned(), png_scale })
+    }
+
+    /// Results beside the input could replace it: a sequence has a folder `depth` too.
+    pub(super) fn refuse_input(&self, input: &Path) -> Result<()> {
+        let folder = if input.is_dir() { Some(input) } else { input.parent() };
+        match (self.root.canonicalize(), folder.map(Path::canonicalize)) {
+            (Ok(root), Some(Ok(folder))) if root == folder => {
+                Err(Error::input(&self.root, "a folder other than the input's", "the input"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what an earlier run said of its whole sequence, so that nobody takes it for this run's.
+    pub(super) fn forget_earlier_run(&self) -> Result<()> {
+        for name in OF_THE_WHOLE {
+            let path = self.file(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io(path)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// A file directly in the folder.
@@ -63,12 +90,12 @@ impl OutputFolder {
     /// One picture of one update.
     pub(super) fn write_trace(&self, frame: &str, step: usize, kind: &str, picture: &RgbImage) -> Result<()> {
         let folder = format!("trace/{frame}");
-        picture::write(self.inside(&folder, &format!("{step:03}_{kind}.png"))?, picture)
+        picture::write(self.inside(&folder, &format!("{step:06}_{kind}.png"))?, picture)
     }
 
     /// The contact sheet of one frame's updates.
     pub(super) fn write_sheet(&self, frame: &str, picture: &RgbImage) -> Result<()> {
-        picture::write(self.inside("trace", &format!("{frame}.png"))?, picture)
+        picture::write(self.inside(&format!("trace/{frame}"), "all.png")?, picture)
     }
 
     fn inside(&self, folder: &str, name: &str) -> Result<PathBuf> {

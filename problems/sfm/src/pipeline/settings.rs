@@ -30,6 +30,7 @@ impl Format {
 #[serde(default, deny_unknown_fields)]
 pub struct RunSettings {
     /// Folder for the results; made if it is not there.
+    #[serde(serialize_with = "crate::export::summary::as_shown")]
     pub out: PathBuf,
     /// Whether files may be written into a folder that is not empty.
     pub overwrite: bool,

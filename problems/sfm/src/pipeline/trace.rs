@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// Pictures are made of at most this many updates, evenly spread: all of the published 24.
-const MOST_PICTURES: usize = 32;
+/// Pictures are made of at most this many updates, evenly spread, and of the last: all of the published 24.
+const MOST_PICTURES: usize = 31;
 
 /// A [`Watch`] over one frame's solve.
 pub(super) struct Tracer<'a> {
@@ -25,17 +25,20 @@ pub(super) struct Tracer<'a> {
     /// Every how-many-th update is kept.
     spacing: usize,
     seen: usize,
+    /// The newest update, if it is not kept.
+    last: Option<Update>,
 }
 
 impl<'a> Tracer<'a> {
     pub(super) fn new(frame: &str, wanted: bool, interrupted: &'a dyn Fn() -> bool) -> Self {
         let curve = Curve { frame: frame.to_owned(), ..Curve::default() };
-        Self { wanted, interrupted, curve, kept: Vec::new(), spacing: 1, seen: 0 }
+        Self { wanted, interrupted, curve, kept: Vec::new(), spacing: 1, seen: 0, last: None }
     }
 
     /// Writes the pictures and gives the curve.
     pub(super) fn finish(mut self, views: &Views, estimate: &Estimate, out: &OutputFolder) -> Result<Curve> {
         self.curve.cost_end = Some(estimate.cost_end);
+        self.kept.extend(self.last.take());
         if self.wanted && !self.kept.is_empty() {
             self.write_pictures(views, out)?;
         }
@@ -50,6 +53,8 @@ impl<'a> Tracer<'a> {
 
         let mut rows =
             vec![std::iter::once(target.clone()).chain(neighbours.iter().cloned()).collect::<Vec<_>>()];
+        // The sheet shows where each block of updates ended, if such are among those kept.
+        let ends = self.kept.iter().filter(|update| update.block == "poses").count();
         for update in &self.kept {
             let cost = picture::cost(&update.cost_map, costs);
             let inverse_depth = picture::inverse_depth(&update.inv_depth, inverse_depths);
@@ -59,8 +64,7 @@ impl<'a> Tracer<'a> {
             for (i, overlap) in overlaps.iter().enumerate() {
                 out.write_trace(&self.curve.frame, update.step, &format!("overlap_{i}"), overlap)?;
             }
-            // The sheet shows where each block of updates ended.
-            if update.block == "poses" {
+            if ends < 2 || update.block == "poses" {
                 rows.push([cost, inverse_depth].into_iter().chain(overlaps).collect());
             }
         }
@@ -76,19 +80,20 @@ impl Watch for Tracer<'_> {
 
     fn update(&mut self, update: &Update) -> Result<()> {
         self.curve.points.push(CurvePoint::from(update));
+        if self.seen.is_multiple_of(self.spacing) && self.kept.len() == MOST_PICTURES {
+            // Keep every other one and take half as many from here on: bounded memory for any length.
+            let mut index = 0;
+            self.kept.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.spacing *= 2;
+        }
+        self.last = None;
         if self.seen.is_multiple_of(self.spacing) {
-            if self.kept.len() == MOST_PICTURES {
-                // Keep every other one and take half as many from here on: bounded memory for any length.
-                let mut index = 0;
-                self.kept.retain(|_| {
-                    index += 1;
-                    index % 2 == 1
-                });
-                self.spacing *= 2;
-            }
-            if self.seen.is_multiple_of(self.spacing) {
-                self.kept.push(update.clone());
-            }
+            self.kept.push(update.clone());
+        } else {
+            self.last = Some(update.clone());
         }
         self.seen += 1;
         Ok(())
@@ -155,6 +160,7 @@ mod tests {
             tracer.update(&update).unwrap();
             assert!(tracer.kept.len() <= MOST_PICTURES);
         }
+        assert_eq!(tracer.last.as_ref().map(|update| update.step), Some(999));
         let steps: Vec<usize> = tracer.kept.iter().map(|u| u.step).collect();
         assert!(
             steps.len() >= MOST_PICTURES / 2 && steps[0] == 0 && steps.windows(2).all(|w| w[1] - w[0] == 32)

@@ -4,11 +4,42 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use candle_core::{Device, Tensor};
 use dro_vision::Pinhole;
+use rayon::prelude::*;
 
 use crate::{
     Error, Result, Views,
-    data::{CameraModel, Frame, ImageLimits, Intrinsics, Sequence, prepare},
+    data::{self, CameraModel, Frame, ImageLimits, Intrinsics, Sequence, prepare},
+    sequence::Window,
 };
+
+/// The (height, width) that all readable images have, from their headers.
+///
+/// An image that cannot be read is no error here: it is one when its turn comes, and the frames before it are kept.
+///
+/// # Errors
+/// Names the first image of another size than the first one, with both sizes; or what is wrong with the first image,
+/// where none can be read.
+pub fn image_size(sequence: &Sequence) -> Result<(usize, usize)> {
+    let sizes: Vec<_> = sequence.frames.par_iter().map(|frame| data::image_size(&frame.image)).collect();
+    let mut first: Option<(&Frame, (usize, usize))> = None;
+    let mut broken = None;
+    for (frame, size) in sequence.frames.iter().zip(sizes) {
+        match (size, first) {
+            (Err(error), _) => broken = broken.or(Some(error)),
+            (Ok(size), None) => first = Some((frame, size)),
+            (Ok((h, w)), Some((known, (height, width)))) if (h, w) != (height, width) => {
+                let expected = format!("{width}x{height} pixels like {}", known.image.display());
+                return Err(Error::input(&frame.image, expected, format!("{w}x{h}")));
+            }
+            (Ok(_), Some(_)) => {}
+        }
+    }
+    match (first, broken) {
+        (Some((_, size)), _) => Ok(size),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(Error::input(&sequence.root, "at least one frame", "none")),
+    }
+}
 
 /// The frames of a run with their cameras, and a small cache of prepared images.
 pub(super) struct PreparedFrames<'a> {
@@ -25,7 +56,7 @@ impl<'a> PreparedFrames<'a> {
         given: Option<&Intrinsics>,
         size: (usize, usize),
     ) -> Result<Self> {
-        let image_size = sequence.image_size()?;
+        let image_size = image_size(sequence)?;
         let cameras = sequence
             .frames
             .iter()
@@ -46,19 +77,34 @@ impl<'a> PreparedFrames<'a> {
         self.cameras.get(index)
     }
 
-    /// The target and its neighbours; images far from the window are forgotten.
-    pub(super) fn views(&mut self, target: usize, neighbours: &[usize]) -> Result<Views> {
-        let window = || neighbours.iter().copied().chain([target]);
-        let reach = window().min().unwrap_or(target)..=window().max().unwrap_or(target);
+    /// The target and its readable neighbours, and the window that has only those. Images far from the window are
+    /// forgotten.
+    ///
+    /// A broken image ends a run when it is the target; until then, frames do with the neighbours they have.
+    pub(super) fn views(&mut self, window: &Window) -> Result<(Views, Window)> {
+        let target = window.target;
+        let all = || window.neighbours.iter().copied().chain([target]);
+        let reach = all().min().unwrap_or(target)..=all().max().unwrap_or(target);
         self.forget_outside(&reach);
         let (image, camera) = self.prepared(target)?;
-        let mut images = Vec::with_capacity(neighbours.len());
-        for &neighbour in neighbours {
-            let (image, other) = self.prepared(neighbour)?;
-            self.check_same_camera(&camera, &other, neighbour)?;
-            images.push(image);
+        let mut views = Views { target: image, neighbours: Vec::new(), camera };
+        let mut used = Window { target, neighbours: Vec::new() };
+        let mut broken = None;
+        for &neighbour in &window.neighbours {
+            match self.prepared(neighbour) {
+                Ok((image, other)) => {
+                    self.check_same_camera(&camera, &other, neighbour)?;
+                    views.neighbours.push(image);
+                    used.neighbours.push(neighbour);
+                }
+                Err(error @ (Error::Input { .. } | Error::Io { .. })) => broken = Some(error),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Views { target: image, neighbours: images, camera })
+        match broken {
+            Some(error) if views.neighbours.is_empty() => Err(error),
+            _ => Ok((views, used)),
+        }
     }
 
     fn prepared(&mut self, index: usize) -> Result<(Tensor, Pinhole)> {
@@ -88,10 +134,14 @@ impl<'a> PreparedFrames<'a> {
         match self.frames.get(index) {
             Some(frame) if differs => Err(Error::input(
                 &frame.image,
-                format!("its neighbour's intrinsics {camera:?}"),
-                format!("{other:?}"),
+                format!("its neighbour's intrinsics {}", in_words(camera)),
+                in_words(other),
             )),
             _ => Ok(()),
         }
     }
+}
+
+fn in_words(Pinhole { fx, fy, cx, cy, .. }: &Pinhole) -> String {
+    format!("fx {fx:.2}, fy {fy:.2}, cx {cx:.2}, cy {cy:.2}")
 }

@@ -2,12 +2,13 @@
 
 use nalgebra::Isometry3;
 
-use super::{Format, OutputFolder, RunSettings, Solved};
+use super::{Format, OutputFolder, RunSettings, frame::Solved};
 use crate::{
-    Result,
+    Error, Result,
     data::{Frame, Sequence},
-    eval::{Align, ate},
+    eval::{Align, DepthMetrics, ate},
     export::{
+        curves::{self, Curve, Drawing},
         points::write_ply,
         summary::Summary,
         trajectory::{Stamped, write_kitti, write_tum},
@@ -15,8 +16,35 @@ use crate::{
     sequence::{Chain, ChainOptions, FrameEstimate, FuseOptions, PosedFrame, chain, fuse},
 };
 
+/// Curves, trajectory, points and means, of the frames that are there.
+pub(super) fn finish(
+    sequence: &Sequence,
+    solved: Vec<Solved>,
+    all_curves: &[Curve],
+    settings: &RunSettings,
+    out: &OutputFolder,
+    summary: &mut Summary,
+) -> Result<()> {
+    if settings.trace {
+        curves::write_csv(out.file("curves.csv"), all_curves)?;
+        curves::write_svg(out.file("curves.svg"), all_curves, &Drawing::default())?;
+    }
+    summary.mean_metrics =
+        DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
+    let neighbours = || summary.frames.iter().flat_map(|frame| &frame.neighbours);
+    let rotation = mean(neighbours().filter_map(|n| n.rotation_error_deg));
+    let translation = mean(neighbours().filter_map(|n| n.translation_error_deg));
+    (summary.mean_rotation_error_deg, summary.mean_translation_error_deg) = (rotation, translation);
+    trajectory_and_points(sequence, solved, settings, out, summary)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
 /// Chains the solved windows, writes `trajectory.*` and `points.ply`, and notes scales and errors in the summary.
-pub(super) fn trajectory_and_points(
+fn trajectory_and_points(
     sequence: &Sequence,
     solved: Vec<Solved>,
     settings: &RunSettings,
@@ -27,7 +55,15 @@ pub(super) fn trajectory_and_points(
         return Ok(());
     }
     let (estimates, pictures): (Vec<_>, Vec<_>) = solved.into_iter().map(split).unzip();
-    let chained = chain(&estimates, &ChainOptions::default())?;
+    let chained = match chain(&estimates, &ChainOptions::default()) {
+        Ok(chained) => chained,
+        // Wide offsets, or an early end, may leave frames that nothing connects: their depths are good all the same.
+        Err(error @ Error::Argument { .. }) => {
+            summary.notes.push(format!("no trajectory and no points: {error}"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
     for (frame, &scale) in summary.frames.iter_mut().zip(&chained.scales) {
         frame.scale = Some(scale);
     }

@@ -1,0 +1,203 @@
+//! How to solve and what to write: the options that `run` and `demo` share.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use dro_sfm::{
+    Solver,
+    data::{Intrinsics, Sequence},
+    network::{DroNet, DroSolver, Iterations},
+    patchmatch::{PatchMatchConfig, PatchMatchSolver},
+    pipeline::{self, Format, RunSettings},
+    weights::Weights,
+};
+
+use crate::{
+    Outcome, closing,
+    device::DeviceChoice,
+    progress::Progress,
+    values::{self, CouplingChoice, FormatChoice},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OptimizerChoice {
+    /// The learned optimizer; needs --weights.
+    Dro,
+    /// The weights-free baseline: random search on a census cost.
+    Patchmatch,
+}
+
+/// How to solve, and what to write.
+#[derive(Debug, Args)]
+pub struct Solve {
+    /// Weights of the learned optimizer, made by `dro weights import` or by training.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// What finds depth and poses [default: dro; in the demo, without weights: patchmatch].
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerChoice>,
+    /// Folder for the results.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into a folder that is not empty; files of the same name are replaced.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Neighbours of every frame, as offsets: 1 is the next image, -1 the one before. Frames at the ends use those
+    /// they have.
+    #[arg(
+        long,
+        value_name = "OFFSETS",
+        value_delimiter = ',',
+        default_value = "1,-1",
+        allow_hyphen_values = true,
+        value_parser = values::offset
+    )]
+    neighbours: Vec<i64>,
+    /// Height x width that images are brought to, rounded to what the optimizer accepts (multiples of 16 for dro)
+    /// [default: the weights' own; without weights the images' own, at most 640 wide].
+    #[arg(long, value_name = "HxW", value_parser = values::size)]
+    size: Option<(usize, usize)>,
+    /// Stages, m; any number from 0 [default: the weights' own].
+    #[arg(long, value_name = "M", allow_hyphen_values = true)]
+    stages: Option<usize>,
+    /// Updates of depth and of poses per stage, n; any number from 0 [default: the weights' own].
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    inner: Option<usize>,
+    /// What each block sees of the other [default: the weights' own].
+    #[arg(long, value_enum)]
+    coupling: Option<CouplingChoice>,
+    /// Where the learned optimizer computes: cpu or cuda:N.
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
+    /// Write the cost over updates (curves.csv, curves.svg) and, in trace/NAME, pictures of cost, inverse depth and
+    /// overlap with the warped neighbours at every update (at most 32 per frame, evenly spread).
+    #[arg(long)]
+    trace: bool,
+    /// What to write besides summary.json, separated by commas [default: everything].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    format: Vec<FormatChoice>,
+    /// Seed of the random search and of the demo's room; the learned optimizer uses none.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// No progress bar and no closing text.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// A solver and the size it likes.
+pub struct Chosen {
+    solver: Box<dyn Solver>,
+    size: Option<(usize, usize)>,
+    about: serde_json::Value,
+}
+
+impl Solve {
+    /// Uses the weights-free baseline where neither weights nor an optimizer are given.
+    pub fn or_patchmatch(mut self) -> Self {
+        if self.weights.is_none() {
+            self.optimizer.get_or_insert(OptimizerChoice::Patchmatch);
+        }
+        self
+    }
+
+    pub fn solver(&self) -> Result<Chosen> {
+        match (self.optimizer.unwrap_or(OptimizerChoice::Dro), &self.weights) {
+            (OptimizerChoice::Patchmatch, Some(path)) => {
+                bail!("--weights: expected none with --optimizer patchmatch, found {}", path.display())
+            }
+            (OptimizerChoice::Patchmatch, None) => self.patchmatch(),
+            (OptimizerChoice::Dro, None) => bail!(
+                "--weights: expected a file (see `dro weights import --help`), or --optimizer patchmatch, found none"
+            ),
+            (OptimizerChoice::Dro, Some(path)) => self.dro(path),
+        }
+    }
+
+    fn patchmatch(&self) -> Result<Chosen> {
+        // Refused rather than ignored: these are about the network.
+        let given = [
+            ("--inner", self.inner.is_some()),
+            ("--coupling", self.coupling.is_some()),
+            ("--device", self.device != DeviceChoice::Cpu),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+            bail!("{name}: expected only with --optimizer dro, found it with patchmatch");
+        }
+        let own = PatchMatchConfig::default();
+        let stages = self.stages.unwrap_or(own.stages);
+        let config = PatchMatchConfig { seed: self.seed, stages, ..own };
+        let about = serde_json::json!({ "optimizer": "patchmatch", "patchmatch": config });
+        Ok(Chosen { solver: Box::new(PatchMatchSolver::new(config)?), size: None, about })
+    }
+
+    fn dro(&self, path: &Path) -> Result<Chosen> {
+        let device = self.device.open()?;
+        let weights = Weights::load_network(path)?;
+        let net = DroNet::new(&weights.config, weights.var_builder(&device))?;
+        let mut solver = DroSolver::new(net, device);
+        let own = solver.iterations();
+        solver = solver.with_iterations(Iterations {
+            stages: self.stages.unwrap_or(own.stages),
+            inner: self.inner.unwrap_or(own.inner),
+        });
+        if let Some(coupling) = self.coupling {
+            solver = solver.with_coupling(coupling.into());
+        }
+        let about = serde_json::json!({
+            "optimizer": "dro",
+            "weights": path.to_string_lossy(),
+            "network": weights.config,
+            "stages": solver.iterations().stages,
+            "inner": solver.iterations().inner,
+            "coupling": solver.coupling(),
+            "device": self.device.to_string(),
+        });
+        Ok(Chosen { solver: Box::new(solver), size: Some(weights.config.image_size), about })
+    }
+
+    /// Runs it and tells what came out; `about` is what was asked beyond these options.
+    pub fn execute(
+        &self,
+        sequence: &Sequence,
+        given: Option<&Intrinsics>,
+        chosen: &Chosen,
+        about: serde_json::Value,
+        interrupted: Arc<AtomicBool>,
+    ) -> Result<Outcome> {
+        let size = match self.size.or(chosen.size) {
+            Some(size) => size,
+            None => at_most_640_wide(pipeline::image_size(sequence)?),
+        };
+        let formats = match self.format.as_slice() {
+            [] => Format::ALL.to_vec(),
+            some => some.iter().map(|&format| format.into()).collect(),
+        };
+        let settings = RunSettings {
+            out: self.out.clone(),
+            overwrite: self.overwrite,
+            size,
+            neighbours: self.neighbours.clone(),
+            formats,
+            trace: self.trace,
+            ..RunSettings::default()
+        };
+        let about = serde_json::json!({ "solver": chosen.about, "run": settings, "input": about });
+        let mut progress = Progress::new(self.quiet, interrupted);
+        let summary = pipeline::run(sequence, given, chosen.solver.as_ref(), &settings, about, &mut progress);
+        drop(progress);
+        let summary = summary?;
+        if !self.quiet {
+            closing::tell(&summary, &settings)?;
+        }
+        Ok(if summary.interrupted { Outcome::Interrupted } else { Outcome::Done })
+    }
+}
+
+/// Sides are rounded, so the shape may change by a pixel; intrinsics follow each axis.
+fn at_most_640_wide((height, width): (usize, usize)) -> (usize, usize) {
+    if width <= 640 { (height, width) } else { ((height * 640).div_ceil(width), 640) }
+}
