@@ -24,7 +24,7 @@ impl Watch for Print {
     }
 
     fn update(&mut self, update: &Update) -> dro_sfm::Result<()> {
-        if update.step % 50 == 0 {
+        if update.step.is_multiple_of(50) {
             println!("update {:4} ({:13}): cost {:.4}", update.step, update.block, update.cost);
         }
         Ok(())

@@ -137,7 +137,7 @@ fn the_cost_is_the_same_number_for_both_blocks_and_zero_where_nothing_moves() {
 fn wrong_views_are_named() {
     let k = Tensor::eye(3, DType::F32, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let odd = Tensor::zeros((1, 3, 40, 48), DType::F32, &Device::Cpu).unwrap();
-    let error = NET.encode(&odd, &[odd.clone()], &k, false).unwrap_err();
+    let error = NET.encode(&odd, std::slice::from_ref(&odd), &k, false).unwrap_err();
     assert_eq!(error.to_string(), "image size: expected multiples of 16, found 40x48");
     let error = NET.encode(&image(1, 0.0), &[], &k, false).unwrap_err();
     assert_eq!(error.to_string(), "neighbours: expected at least one image, found none");
