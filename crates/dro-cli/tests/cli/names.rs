@@ -58,7 +58,8 @@ fn results_inside_the_input_are_not_taken_for_input() {
 fn the_input_folder_is_no_place_for_results() {
     let images = images(2);
     let csv = images.path().join("frames.csv");
-    fs::write(&csv, "rgb,fx,fy,cx,cy\na0.png,80,80,48,32\na1.png,80,80,48,32\n").unwrap();
+    fs::write(&csv, "rgb,width,height,fx,fy,cx,cy\na0.png,96,64,80,80,48,32\na1.png,96,64,80,80,48,32\n")
+        .unwrap();
     learned(&csv, images.path(), "--overwrite").refuses(&["the input"]);
     fs::remove_file(&csv).unwrap();
     let refused = learned(images.path(), images.path(), "--fov 65 --overwrite");

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(tracer.last.as_ref().map(|update| update.step), Some(999));
         let steps: Vec<usize> = tracer.kept.iter().map(|u| u.step).collect();
         assert!(
-            steps.len() >= MOST_PICTURES / 2 && steps[0] == 0 && steps.windows(2).all(|w| w[1] - w[0] == 32)
+            steps.len() >= MOST_PICTURES / 2 && steps[0] == 0 && steps.windows(2).all(|w| w[1] - w[0] == 64)
         );
         assert_eq!(tracer.curve.points.len(), 1000);
     }
