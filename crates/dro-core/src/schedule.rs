@@ -78,7 +78,7 @@ impl Schedule {
 
     /// Updates in one stage.
     pub fn steps_per_stage(&self) -> usize {
-        self.sweeps.iter().map(|s| s.inner).sum()
+        self.sweeps.iter().fold(0, |sum, sweep| sum.saturating_add(sweep.inner))
     }
 
     pub(crate) fn check(&self, blocks: usize) -> Result<()> {

@@ -186,7 +186,10 @@ pub struct Point {
 }
 
 impl Point {
-    /// The value of one block; ids come from the same [`Space`].
+    /// The value of one block.
+    ///
+    /// # Panics
+    /// If `block` is not of the [`Space`] that made this point.
     pub fn get(&self, block: BlockId) -> &Tensor {
         &self.values[block.0]
     }
