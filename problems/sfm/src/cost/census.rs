@@ -347,3 +347,34 @@ impl CostFunction for CensusCost {
 fn sign(difference: i16, tolerance: i16) -> i16 {
     i16::from(difference > tolerance).wrapping_sub(i16::from(difference < tolerance.wrapping_neg()))
 }
+
+/// The census of every pixel as two bits per comparison, brighter and darker, so that costs are counts of unlike bits.
+/// Pixels past the border repeat it. `grey` is in 0 to 1.
+pub(crate) fn chess_codes(grey: &[f32], width: usize, tolerance: f32) -> Vec<u64> {
+    let height = grey.len() / width.max(1);
+    let code = |i: usize| {
+        let (y, x) = (i / width, i % width);
+        OFFSETS.iter().enumerate().fold(0u64, |code, (n, (dy, dx))| {
+            let row = (y + dy).saturating_sub(RADIUS).min(height - 1);
+            let column = (x + dx).saturating_sub(RADIUS).min(width - 1);
+            let difference = grey[row * width + column] - grey[i];
+            code | u64::from(difference > tolerance) << (2 * n)
+                | u64::from(difference < -tolerance) << (2 * n + 1)
+        })
+    };
+    (0..height * width).into_par_iter().with_min_len(1024).map(code).collect()
+}
+
+/// The image a camera turned by `pose` (its translation does not matter) would see in place of `image`'s, 0 to 1, and
+/// which of its pixels are seen.
+pub(crate) fn turned(image: &Map, camera: &Pinhole, pose: &Isometry3<f64>) -> (Vec<f32>, Vec<bool>) {
+    let size = (image.height(), image.width());
+    let grey: Vec<f32> = image.values().iter().map(|v| v * GREY).collect();
+    let warp = Warp::new(camera, pose);
+    let (mut out, mut seen) = (vec![0i16; grey.len()], vec![0f32; grey.len()]);
+    let far = vec![0f32; size.1];
+    for (y, (out, seen)) in out.chunks_mut(size.1).zip(seen.chunks_mut(size.1)).enumerate() {
+        warp.sample_row(&grey, size, y, &far, out, seen);
+    }
+    (out.into_iter().map(|v| f32::from(v) / GREY).collect(), seen.into_iter().map(|s| s > 0.5).collect())
+}

@@ -9,10 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use dro_core::{BlockId, Budget, CostFunction, Point, Schedule, baselines::OnePlusOneEs, cost_fn, minimize};
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-
-use super::pose::{PoseChart, Scene, standard_normal};
+use super::pose::{PoseChart, Scene};
 use crate::{Result, cost::CensusCost};
 
 /// Coordinates of the depth: a plane added (3) and a factor (1).
@@ -105,23 +102,4 @@ pub(super) fn search(
     let schedule = Schedule::single(BlockId(0), 1 + updates);
     let solution = minimize(&joint, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
     gauge.point(&solution.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?)
-}
-
-/// A random point that differs from `parent` by a large joint step, `step_px` pixels if nothing compensated.
-///
-/// Only the directions that alternation is slow along: the plane added to the inverse depth, and translations.
-pub(super) fn mutant(cost: &CensusCost, parent: &Point, step_px: f64, seed: u64) -> Result<Point> {
-    let gauge = Gauge::new(cost, parent)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut v: Vec<f64> = (0..gauge.dim()).map(|_| step_px * standard_normal(&mut rng)).collect();
-    for (i, x) in v.iter_mut().enumerate() {
-        *x *= match (i, i.saturating_sub(DEPTH_COORDINATES) % 6) {
-            (0, _) => 0.25,
-            (1 | 2, _) => 0.1,
-            (3, _) => 0.25,
-            (_, 0..=2) => 0.25,
-            _ => 0.02,
-        };
-    }
-    gauge.point(&v)
 }

@@ -4,37 +4,40 @@
 //! values (the census transform of Zabih & Woodfill, ECCV 1994) and has no useful gradient, through the same
 //! [`minimize`](dro_core::minimize) that drives the learned optimizer:
 //!
-//! - *Depth turns* ([`Move`]): candidate maps are made from the current one by shifting, adding constants and smooth
-//!   noise, and smoothing; every pixel takes the candidate where it costs less. This is PatchMatch (Barnes et al.,
-//!   SIGGRAPH 2009; for stereo Bleyer, Rhemann & Rother, BMVC 2011) with whole maps as the unit of evaluation.
-//! - *Pose turns*: one (1+1) evolution strategy per neighbour (Rechenberg 1973), in coordinates scaled and sheared so
-//!   that each moves the picture by about as many pixels; the fixed counterpart of what CMA-ES learns (Hansen &
-//!   Ostermeier 2001).
-//! - *Joint steps*: alternation crawls where turning and moving sideways look alike, so depth and poses also move
-//!   together in a few coordinates, as a plain closure given to the same driver.
+//! - *Poses first*: what every displacement of every pixel costs is computed once, so that a pose can be judged by what
+//!   it costs after every pixel took its best depth, a function of five numbers per neighbour. [`CmaEs`] (Hansen, arXiv
+//!   1604.00772) minimizes it from many directions and three ranges of depth, for each neighbour alone and then for all
+//!   together.
+//! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008).
+//! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
+//!   evolution strategies (Rechenberg 1973), and joint steps of both.
 //!
-//! [`PatchMatchSolver`] sweeps planes from 78 starts (26 directions of translation at three baselines, each on one of
-//! several rotation-only fits) on a small image, keeps the cheapest, and lets mutants of them, each refined by a depth
-//! turn, a pose turn and joint steps, compete over generations and growing image sizes. Runs of different starts are
-//! parallel and each has its own seed, so the answer depends on the seed alone.
+//! Searches of different starts are parallel and each has its own seed, so the answer depends on the seed alone.
 //!
 //! # What it cannot do
 //! Baselines below about one hundredth of the depth leave less parallax than the comparisons resolve; walls without
 //! texture take the depth of their surroundings; motion that changes most of the picture defeats the start.
 
+mod cma;
 mod config;
+mod egomotion;
 mod gauge;
 mod moves;
 mod optimizer;
 mod pose;
+mod profile;
 mod pyramid;
 mod search;
+mod sgm;
 mod solver;
+mod volume;
 
+pub use cma::CmaEs;
 pub use config::PatchMatchConfig;
 pub use moves::{Move, refine, sweep};
 pub use optimizer::{PatchMatch, Plan};
 pub use pose::PoseChart;
+pub use sgm::SweepSgm;
 pub use solver::PatchMatchSolver;
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use candle_core::{DType, Device, Tensor};
 use dro_core::{BlockId, Cost, Optimizer, Schedule, Space, Sweep, Turn};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
     moves::{Ground, Move},
-    pose::{PoseChart, Scene},
+    pose::Scene,
 };
 use crate::cost::{CensusCost, EdgeFilter};
 
@@ -19,14 +19,8 @@ const POSES: BlockId = BlockId(1);
 pub struct Plan {
     /// Candidates of a depth turn, in order.
     pub moves: Vec<Move>,
-    /// Random rotations at the start of the first pose turn, within `max_rotation_rad`.
-    pub rotations: usize,
-    /// See [`rotations`](Self::rotations).
-    pub max_rotation_rad: f64,
     /// Steps of the evolution strategy in a pose turn.
     pub pose_updates: usize,
-    /// Whether translations stay as they are.
-    pub rotation_only: bool,
     /// First step of the evolution strategy: how far pixels move, pixels.
     pub step_px: f64,
     /// How much worse a smoothed map may be and still be accepted.
@@ -38,7 +32,7 @@ impl Plan {
     pub fn schedule(&self, stages: usize) -> Schedule {
         let sweeps = vec![
             Sweep { block: DEPTH, inner: self.moves.len() },
-            Sweep { block: POSES, inner: 1 + self.rotations + self.pose_updates },
+            Sweep { block: POSES, inner: 1 + self.pose_updates },
         ];
         Schedule { sweeps, ..Schedule::alternating(stages, 0, []) }
     }
@@ -104,26 +98,9 @@ impl PatchMatch {
             return Ok(now.clone());
         }
         let Some(scene) = self.scene else { return Ok(now.clone()) };
-        let scatter = turn.stage == 0 && turn.inner <= self.plan.rotations;
         let mut increments = Vec::with_capacity(poses.len());
-        for (strategy, pose) in self.strategies.iter().zip(poses.chunks(6)) {
-            let mut d = scene.sample(strategy.step_px, &mut self.rng);
-            if self.plan.rotation_only || scatter {
-                let angle = scene.focal_px.recip() * strategy.step_px;
-                d = [0.0, 0.0, 0.0, d[3], d[4], d[5]];
-                for v in &mut d[3..] {
-                    *v = (angle * super::pose::standard_normal(&mut self.rng)) as f32;
-                }
-            }
-            if scatter {
-                // From no rotation at all, not from the best so far.
-                let mut uniform = || self.rng.random_range(-1.0..=1.0) * self.plan.max_rotation_rad;
-                let rotation = [uniform(), uniform(), 0.3 * uniform()];
-                let target = nalgebra::UnitQuaternion::from_scaled_axis(rotation.into());
-                let by = (target * PoseChart::decode(pose).rotation.inverse()).scaled_axis();
-                d = [0.0, 0.0, 0.0, by.x as f32, by.y as f32, by.z as f32];
-            }
-            increments.extend(d);
+        for strategy in &self.strategies {
+            increments.extend(scene.sample(strategy.step_px, &mut self.rng));
         }
         let increments = Tensor::from_vec(increments, now.dims(), &Device::Cpu)?;
         let moved = self.space.block(POSES)?.domain.step(now, &increments)?;
@@ -135,7 +112,6 @@ impl PatchMatch {
         let pixels = (map.len() / self.strategies.len().max(1)).max(1);
         let mut next = values(turn.value())?;
         let moved = values(candidate)?;
-        let scatter = turn.stage == 0 && turn.inner <= self.plan.rotations;
         let parts = self.strategies.iter_mut().zip(map.chunks(pixels));
         for ((strategy, map), (next, moved)) in parts.zip(next.chunks_mut(6).zip(moved.chunks(6))) {
             let mean = (map.iter().map(|&c| f64::from(c)).sum::<f64>() / map.len() as f64) as f32;
@@ -148,10 +124,8 @@ impl PatchMatch {
                 strategy.incumbent = mean;
                 next.copy_from_slice(moved);
             }
-            if !scatter {
-                let factor = if accepted { 1.0 / 3.0 } else { -1.0 / 12.0 };
-                strategy.step_px = (strategy.step_px * f64::exp(factor)).clamp(0.002, 20.0);
-            }
+            let factor = if accepted { 1.0 / 3.0 } else { -1.0 / 12.0 };
+            strategy.step_px = (strategy.step_px * f64::exp(factor)).clamp(0.002, 20.0);
         }
         Ok(Tensor::from_vec(next, candidate.dims(), candidate.device())?)
     }

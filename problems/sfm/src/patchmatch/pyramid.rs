@@ -24,31 +24,6 @@ pub(super) fn grey(image: &Tensor) -> Result<Map> {
     )
 }
 
-/// Sizes from coarse to fine: the finest at most `max_width` wide, each half the next, the coarsest about
-/// `coarsest_width` wide and no side below 16 unless the image is smaller.
-pub(super) fn sizes(
-    (height, width): (usize, usize),
-    max_width: usize,
-    coarsest_width: usize,
-) -> Vec<(usize, usize)> {
-    let shrink = |by: f64| {
-        let side = |n: usize| ((n as f64 / by).round() as usize).max(1);
-        (side(height), side(width))
-    };
-    let mut by = (width as f64 / max_width as f64).max(1.0);
-    let mut sizes = vec![shrink(by)];
-    loop {
-        by *= 2.0;
-        let next = shrink(by);
-        if (next.1 as f64) < 0.75 * coarsest_width as f64 || next.0.min(next.1) < 16 {
-            break;
-        }
-        sizes.push(next);
-    }
-    sizes.reverse();
-    sizes
-}
-
 /// The image at a smaller size, averaged (a triangle as wide as the reduction).
 pub(super) fn reduced(map: &Map, (height, width): (usize, usize)) -> Result<Map> {
     if (map.height(), map.width()) == (height, width) {

@@ -2,14 +2,21 @@
 
 use std::ops::ControlFlow;
 
-use dro_core::{BlockId, CostFunction, Observer, Point, Step};
+use candle_core::{Device, Tensor};
+use dro_core::{
+    BlockId, Budget, Cost, CostFunction, Observer, Optimizer, Point, Schedule, Step, Turn, minimize,
+};
+use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchConfig, PoseChart,
-    pyramid::{common_size, enlarged, grey, reduced, sizes},
+    PatchMatchConfig, PoseChart, SweepSgm, egomotion,
+    pyramid::{common_size, enlarged, grey, reduced},
     search::{Found, Search, mixed},
 };
 use crate::{Error, Estimate, Map, Result, Solver, Update, Views, Watch, cost::CensusCost};
+
+const DEPTH: BlockId = BlockId(0);
+const POSES: BlockId = BlockId(1);
 
 /// Structure from motion by census costs and random search; no weights.
 ///
@@ -41,73 +48,68 @@ impl Solver for PatchMatchSolver {
         let (height, width) = common_size(views)?;
         let target = grey(&views.target)?;
         let neighbours = views.neighbours.iter().map(grey).collect::<Result<Vec<_>>>()?;
-        let upper = config.max_parallax;
-        let bounds = (upper / 300.0, upper);
-        let mut levels = Vec::new();
-        for size in sizes((height, width), config.max_width, config.coarsest_width) {
-            let small = neighbours.iter().map(|n| reduced(n, size)).collect::<Result<Vec<_>>>()?;
-            let camera = views.camera.resized((height, width), size)?;
-            levels.push(CensusCost::new(&reduced(&target, size)?, &small, camera, bounds, &config.census)?);
+        let scale = (config.max_width as f64 / width as f64).min(1.0);
+        let side = |n: usize| ((n as f64 * scale).round() as usize).max(8);
+        let size = (side(height), side(width));
+        let target = reduced(&target, size)?;
+        let neighbours = neighbours.iter().map(|n| reduced(n, size)).collect::<Result<Vec<_>>>()?;
+        let camera = views.camera.resized((height, width), size)?;
+        let tolerance = config.census.tolerance as f32;
+        let ego = egomotion::estimate(&target, &neighbours, camera, tolerance, config.seed)?;
+        if watch.interrupted() {
+            return Err(Error::Interrupted);
         }
-        let Some(coarsest) = levels.first() else {
-            return Err(Error::argument("views", "an image", format!("{height}x{width}")));
+        let (low, high) = ego.range;
+        let cost = CensusCost::new(&target, &neighbours, camera, ego.range, &config.census)?;
+        let flat = Tensor::full((0.5 * (low + high)) as f32, (1, 1, size.0, size.1), &Device::Cpu)?;
+        let pose_tensor = |poses: &[Isometry3<f64>]| {
+            let poses: Vec<f32> = poses.iter().flat_map(PoseChart::encode).collect();
+            Tensor::from_vec(poses, (1, neighbours.len(), 6), &Device::Cpu)
         };
-        let mut updates = 0;
-        let search = Search { config, cost: coarsest };
-        let (cost_start, mut found) = search.starts(neighbours.len(), watch, &mut updates)?;
-        for (i, cost) in levels.iter().enumerate() {
-            let search = Search { config, cost };
-            if i > 0 {
-                // One stage each before they compete: costs at another size do not compare.
-                let larger = found.iter().map(|f| at_level(&f.point, cost)).collect::<Result<Vec<_>>>()?;
-                updates += larger.len() * search.stage_updates();
-                found = search.generation(larger, 1, config.kept, 1.0, mixed(config.seed, 100 + i as u64))?;
-            }
-            // The finest level is for the best point alone, unless it is the only one.
-            let generations = if i > 0 && i + 1 == levels.len() { 0 } else { config.generations };
-            let kept = config.kept.checked_shr(i as u32).unwrap_or(0).max(1);
-            for generation in 0..generations {
-                if watch.interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let seed = mixed(config.seed, (1000 * (i + 1) + generation) as u64);
-                updates += found.len() * config.mutants * search.stage_updates();
-                let pixels = 4.0 * 0.3f64.powf(generation as f64 / generations as f64);
-                found = search.generation(found, config.mutants, kept, pixels, seed)?;
-            }
+        let still =
+            cost.space().point(vec![flat, pose_tensor(&vec![Isometry3::identity(); neighbours.len()])?])?;
+        let moving = still.with(POSES, pose_tensor(&ego.poses)?)?;
+        let search = Search { config, cost: &cost };
+        // What is shown starts with nothing known; then the poses found; then every update from there.
+        let cost_start = Found::new(&cost, still.clone())?.total;
+        let mut relay = Relay { watch, first: 0, stage: 0, failed: None };
+        for point in [&still, &moving] {
+            relay.show(&cost, point)?;
         }
-        let (Some(mut best), Some(cost)) = (found.into_iter().next(), levels.last()) else {
-            return Err(Error::argument("starts", "at least one", 0));
-        };
-        let search = Search { config, cost };
+        let step = (high - low) / (config.planes - 1) as f64;
+        let planes = (0..config.planes).map(|i| (low + step * i as f64) as f32).collect();
+        let mut sweep = SweepSgm::new(planes, (0.02, 0.12), size.1);
+        let schedule = Schedule::single(DEPTH, config.planes);
+        let found = minimize(&cost, &mut sweep, &moving, &schedule, &Budget::default(), &mut [&mut relay])?;
+        relay.next(config.planes)?;
+        let mut best = Found::new(&cost, found.last)?;
+        let mut updates = ego.evaluations + 2 + config.planes;
         for stage in 0..config.stages {
-            let mut relay = Relay { watch: &mut *watch, first: updates, stage, failed: None };
             let seed = mixed(config.seed, 10_000 + stage as u64);
-            let pixels = 0.5f64.powi(stage as i32);
-            let next = search.stage(&best.point, pixels, seed, &mut [&mut relay])?;
-            if let Some(error) = relay.failed {
-                return Err(error);
-            }
+            best = search.stage(&best.point, 0.5f64.powi(stage as i32), seed, &mut [&mut relay])?;
+            relay.next(search.shown_updates())?;
             updates += search.stage_updates();
-            best = next;
         }
-        finish(&best, (height, width), cost_start, updates)
+        // Where translation explains hardly more than rotation, depth is a guess: draw it towards a constant.
+        let trust = ((1.0 - ego.moving / ego.still.max(1e-9)) / 0.1).clamp(0.0, 1.0);
+        let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
+        finish(&best, (height, width), trust, cost_start, updates)
     }
 }
 
-/// A point of a coarser level at the size of `cost`.
-fn at_level(point: &Point, cost: &CensusCost) -> Result<Found> {
-    let depth = enlarged(point.get(BlockId(0)), cost.size())?;
-    Found::new(cost, cost.space().point(vec![depth, point.get(BlockId(1)).clone()])?)
-}
-
 /// The estimate at the views' size, median depth 1.
-fn finish(best: &Found, size: (usize, usize), cost_start: f64, updates: usize) -> Result<Estimate> {
+fn finish(
+    best: &Found,
+    size: (usize, usize),
+    trust: f32,
+    cost_start: f64,
+    updates: usize,
+) -> Result<Estimate> {
     let mut sorted = Map::from_tensor(best.point.get(BlockId(0)))?.values().to_vec();
     sorted.sort_by(f32::total_cmp);
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
     let inv_depth = Map::from_tensor(&enlarged(best.point.get(BlockId(0)), size)?)?
-        .mapped(|x| (x / median).clamp(0.1, 10.0));
+        .mapped(|x| (x / median).powf(trust).clamp(0.1, 10.0));
     let poses = best.point.get(BlockId(1)).flatten_all()?.to_vec1::<f32>()?;
     let poses = poses.chunks(6).map(|p| {
         let mut pose = PoseChart::decode(p);
@@ -123,6 +125,24 @@ struct Relay<'a> {
     first: usize,
     stage: usize,
     failed: Option<Error>,
+}
+
+impl Relay<'_> {
+    /// Shows a point that no run of [`minimize`] came by.
+    fn show(&mut self, cost: &CensusCost, point: &Point) -> Result<()> {
+        let mut keep = Keep(point.get(POSES).clone());
+        let schedule = Schedule::single(POSES, 1);
+        minimize(cost, &mut keep, point, &schedule, &Budget::default(), &mut [&mut *self])?;
+        self.first += 1;
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// To the next stage, after `shown` updates; an error if the watch refused one.
+    fn next(&mut self, shown: usize) -> Result<()> {
+        self.first += shown;
+        self.stage += 1;
+        self.failed.take().map_or(Ok(()), Err)
+    }
 }
 
 impl Observer for Relay<'_> {
@@ -157,4 +177,17 @@ fn update(step: &Step<'_>, first: usize, stage: usize) -> Result<Update> {
         inv_depth: Map::from_tensor(step.point.get(BlockId(0)))?,
         poses: poses.chunks(6).map(PoseChart::decode).collect(),
     })
+}
+
+/// Stays where it is.
+struct Keep(Tensor);
+
+impl Optimizer for Keep {
+    fn ask(&mut self, _turn: &Turn<'_>) -> dro_core::Result<Tensor> {
+        Ok(self.0.clone())
+    }
+
+    fn tell(&mut self, _turn: &Turn<'_>, candidate: &Tensor, _cost: &Cost) -> dro_core::Result<Tensor> {
+        Ok(candidate.clone())
+    }
 }

@@ -84,15 +84,7 @@ fn scene() -> (Views, Vec<f64>, Vec<Isometry3<f64>>) {
 }
 
 fn quick() -> PatchMatchConfig {
-    PatchMatchConfig {
-        kept: 4,
-        mutants: 2,
-        generations: 2,
-        stages: 2,
-        rotations: 60,
-        planes: 16,
-        ..Default::default()
-    }
+    PatchMatchConfig { stages: 1, planes: 16, max_width: 48, ..Default::default() }
 }
 
 fn cost_of(views: &Views) -> CensusCost {
@@ -121,8 +113,7 @@ fn a_textured_scene_is_found_from_nothing() {
     };
     let constant = relative(&|_| median(depth.clone()));
     for seed in [1] {
-        let config =
-            PatchMatchConfig { seed, kept: 6, mutants: 2, generations: 5, stages: 2, ..Default::default() };
+        let config = PatchMatchConfig { seed, ..Default::default() };
         let found = PatchMatchSolver::new(config).unwrap().solve(&views, &mut Unwatched).unwrap();
         assert_eq!((found.inv_depth.height(), found.inv_depth.width()), SIZE);
         let ours: Vec<f64> = found.inv_depth.values().iter().map(|&x| 1.0 / f64::from(x)).collect();
@@ -171,15 +162,7 @@ fn truth_costs_less_than_its_surroundings_and_both_blocks_agree() {
 fn turns_lower_the_cost_and_keep_the_first_baseline() {
     let (views, ..) = scene();
     let cost = cost_of(&views);
-    let plan = Plan {
-        moves: refine(0.02),
-        rotations: 0,
-        max_rotation_rad: 0.0,
-        pose_updates: 20,
-        rotation_only: false,
-        step_px: 1.0,
-        slack: 0.0,
-    };
+    let plan = Plan { moves: refine(0.02), pose_updates: 20, step_px: 1.0, slack: 0.0 };
     let start = start(&cost, 2);
     let mut curve = Trajectory::new();
     let mut optimizer = PatchMatch::new(&cost, &plan, 3);
@@ -204,7 +187,7 @@ fn the_seed_decides_and_threads_do_not() {
     let (views, ..) = scene();
     let solve = |threads: usize, seed: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let config = PatchMatchConfig { seed, generations: 1, kept: 2, max_width: 48, ..quick() };
+        let config = PatchMatchConfig { seed, ..quick() };
         pool.install(|| PatchMatchSolver::new(config).unwrap().solve(&views, &mut Unwatched).unwrap())
     };
     let (one, two, other) = (solve(1, 5), solve(2, 5), solve(2, 6));
@@ -216,7 +199,7 @@ fn the_seed_decides_and_threads_do_not() {
 #[test]
 fn hopeless_images_give_finite_answers() {
     let (views, ..) = scene();
-    let solver_config = PatchMatchConfig { generations: 1, kept: 2, max_width: 48, ..quick() };
+    let solver_config = quick();
     let solver = PatchMatchSolver::new(solver_config).unwrap();
     let grey = (Tensor::ones_like(&views.target).unwrap() * 0.5).unwrap();
     let tiny = Tensor::zeros((1, 3, 8, 8), candle_core::DType::F32, &Device::Cpu).unwrap();
@@ -241,8 +224,8 @@ fn wrong_views_and_settings_are_named() {
     assert!(message(&Views { neighbours: vec![small.clone()], ..views.clone() }).contains("neighbour"));
     let tiny = Views { target: small.clone(), neighbours: vec![small], camera: views.camera };
     assert!(message(&tiny).contains("8x8"), "{}", message(&tiny));
-    let bad = PatchMatchConfig { max_parallax: f64::NAN, ..Default::default() };
-    assert!(PatchMatchSolver::new(bad).unwrap_err().to_string().contains("max_parallax"));
+    let bad = PatchMatchConfig { slack: f64::NAN, ..Default::default() };
+    assert!(PatchMatchSolver::new(bad).unwrap_err().to_string().contains("slack"));
     assert!(serde_json::from_str::<PatchMatchConfig>(r#"{"sed": 1}"#).is_err());
 }
 
@@ -267,9 +250,7 @@ impl Watch for Counting {
 #[test]
 fn watches_see_updates_and_can_stop_them() {
     let (views, ..) = scene();
-    let solver =
-        PatchMatchSolver::new(PatchMatchConfig { generations: 1, kept: 2, max_width: 48, ..quick() })
-            .unwrap();
+    let solver = PatchMatchSolver::new(quick()).unwrap();
     let mut watch = Counting { seen: vec![], stop_after: usize::MAX };
     let found = solver.solve(&views, &mut watch).unwrap();
     assert!(

@@ -1,0 +1,131 @@
+//! Evolution strategy with covariance adaptation.
+
+use candle_core::{DType, Device, Tensor};
+use dro_core::{Cost, Optimizer, Turn};
+use nalgebra::{DMatrix, DVector};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::pose::standard_normal;
+
+/// CMA-ES on one real block of batch 1 (Hansen, *The CMA Evolution Strategy: A Tutorial*, arXiv 1604.00772, with its
+/// default constants, positive weights only).
+///
+/// Asks for its mean first, then for generations of candidates; the block's value is the best so far.
+#[derive(Debug)]
+pub struct CmaEs {
+    rng: ChaCha8Rng,
+    lambda: usize,
+    mean: DVector<f64>,
+    sigma: f64,
+    covariance: DMatrix<f64>,
+    /// Eigenvectors times the square roots of eigenvalues.
+    root: DMatrix<f64>,
+    inverse_root: DMatrix<f64>,
+    path_sigma: DVector<f64>,
+    path_c: DVector<f64>,
+    told: Vec<(f64, DVector<f64>)>,
+    best: Option<(f64, DVector<f64>)>,
+    generation: usize,
+}
+
+impl CmaEs {
+    /// Starts from a mean of `dim` zeros with steps of `sigma`.
+    pub fn new(dim: usize, sigma: f64, seed: u64) -> Self {
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            lambda: 4 + (3.0 * (dim.max(1) as f64).ln()) as usize,
+            mean: DVector::zeros(dim),
+            sigma,
+            covariance: DMatrix::identity(dim, dim),
+            root: DMatrix::identity(dim, dim),
+            inverse_root: DMatrix::identity(dim, dim),
+            path_sigma: DVector::zeros(dim),
+            path_c: DVector::zeros(dim),
+            told: Vec::new(),
+            best: None,
+            generation: 0,
+        }
+    }
+
+    fn sample(&mut self) -> DVector<f64> {
+        if self.best.is_none() {
+            return self.mean.clone();
+        }
+        let rng = &mut self.rng;
+        let z = DVector::from_fn(self.mean.len(), |_, _| standard_normal(rng));
+        &self.mean + self.sigma * (&self.root * z)
+    }
+
+    /// One generation's update of mean, paths, covariance and step (equations 39 to 47 of the tutorial).
+    fn adapt(&mut self) {
+        let n = self.mean.len() as f64;
+        self.told.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let parents = self.lambda / 2;
+        let raw: Vec<f64> =
+            (0..parents).map(|i| ((self.lambda as f64 + 1.0) / 2.0).ln() - ((i + 1) as f64).ln()).collect();
+        let sum: f64 = raw.iter().sum();
+        let weights: Vec<f64> = raw.iter().map(|w| w / sum).collect();
+        let mu = weights.iter().map(|w| w * w).sum::<f64>().recip();
+        let c_sigma = (mu + 2.0) / (n + mu + 5.0);
+        let d_sigma = 1.0 + 2.0 * (((mu - 1.0) / (n + 1.0)).sqrt() - 1.0).max(0.0) + c_sigma;
+        let c_c = (4.0 + mu / n) / (n + 4.0 + 2.0 * mu / n);
+        let c_1 = 2.0 / ((n + 1.3).powi(2) + mu);
+        let c_mu = (1.0 - c_1).min(2.0 * (mu - 2.0 + mu.recip()) / ((n + 2.0).powi(2) + mu));
+        let expected = n.sqrt() * (1.0 - 1.0 / (4.0 * n) + 1.0 / (21.0 * n * n));
+
+        let steps: Vec<DVector<f64>> =
+            self.told.iter().take(parents).map(|(_, x)| (x - &self.mean) / self.sigma).collect();
+        let mut step = DVector::zeros(self.mean.len());
+        for (w, s) in weights.iter().zip(&steps) {
+            step += *w * s;
+        }
+        self.mean += self.sigma * &step;
+        self.path_sigma = (1.0 - c_sigma) * &self.path_sigma
+            + (c_sigma * (2.0 - c_sigma) * mu).sqrt() * (&self.inverse_root * &step);
+        let length = self.path_sigma.norm();
+        self.generation += 1;
+        let settled = (1.0 - (1.0 - c_sigma).powi(2 * self.generation as i32)).sqrt();
+        let h = if length / settled < (1.4 + 2.0 / (n + 1.0)) * expected { 1.0 } else { 0.0 };
+        self.path_c = (1.0 - c_c) * &self.path_c + h * (c_c * (2.0 - c_c) * mu).sqrt() * &step;
+        self.covariance *= 1.0 - c_1 - c_mu + (1.0 - h) * c_1 * c_c * (2.0 - c_c);
+        self.covariance += c_1 * &self.path_c * self.path_c.transpose();
+        for (w, s) in weights.iter().zip(&steps) {
+            self.covariance += c_mu * *w * s * s.transpose();
+        }
+        self.sigma *= (c_sigma / d_sigma * (length / expected - 1.0)).exp();
+        self.told.clear();
+        let eigen = self.covariance.clone().symmetric_eigen();
+        let roots = eigen.eigenvalues.map(|v| v.max(1e-14).sqrt());
+        let v = &eigen.eigenvectors;
+        self.root = v * DMatrix::from_diagonal(&roots);
+        self.inverse_root = v * DMatrix::from_diagonal(&roots.map(f64::recip)) * v.transpose();
+    }
+}
+
+impl Optimizer for CmaEs {
+    fn ask(&mut self, turn: &Turn<'_>) -> dro_core::Result<Tensor> {
+        let x = self.sample();
+        Ok(Tensor::from_slice(x.as_slice(), turn.value().dims(), &Device::Cpu)?
+            .to_dtype(turn.value().dtype())?)
+    }
+
+    fn tell(&mut self, _turn: &Turn<'_>, candidate: &Tensor, cost: &Cost) -> dro_core::Result<Tensor> {
+        let total = f64::from(cost.total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::INFINITY));
+        let total = if total.is_finite() { total } else { f64::INFINITY };
+        let x = DVector::from_vec(candidate.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?);
+        let first = self.best.is_none();
+        if !first {
+            self.told.push((total, x.clone()));
+        }
+        if self.best.as_ref().is_none_or(|(b, _)| total < *b) {
+            self.best = Some((total, x));
+        }
+        if self.told.len() >= self.lambda {
+            self.adapt();
+        }
+        let best = self.best.as_ref().map_or(&self.mean, |(_, x)| x);
+        Ok(Tensor::from_slice(best.as_slice(), candidate.dims(), &Device::Cpu)?
+            .to_dtype(candidate.dtype())?)
+    }
+}

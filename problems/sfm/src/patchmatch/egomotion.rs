@@ -1,0 +1,166 @@
+//! Poses of all neighbours from profile costs: each alone, then together.
+
+use dro_vision::Pinhole;
+use nalgebra::{Isometry3, UnitQuaternion};
+use rayon::prelude::*;
+
+use super::{profile::Profile, pyramid::reduced, search::mixed, volume::Volume};
+use crate::{Map, Result};
+
+/// What the poses' search found.
+pub(super) struct Egomotion {
+    /// In units of the first baseline of the reference neighbour.
+    pub(super) poses: Vec<Isometry3<f64>>,
+    /// Least and greatest inverse depth that pixels took, generously.
+    pub(super) range: (f64, f64),
+    /// Costs of rotation alone and of the poses, as shares of chance.
+    pub(super) still: f64,
+    pub(super) moving: f64,
+    pub(super) evaluations: usize,
+}
+
+struct Pair {
+    still: f64,
+    moving: f64,
+    pose: Isometry3<f64>,
+    fine: Volume,
+    upper: f64,
+}
+
+fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: u64) -> Result<Pair> {
+    let radius = (images[0].0.width() / 4).clamp(4, 24);
+    let coarse = Volume::new(images[0], cameras[0], tolerance, UnitQuaternion::identity(), (radius, 2))?;
+    let focal = cameras[0].fx;
+    let upper = 1.2 * radius as f64 / focal;
+    let profile = Profile::new(vec![&coarse], upper, focal);
+    let mut still = (f64::INFINITY, UnitQuaternion::identity());
+    for (i, pixels) in [2.0, 6.0, 12.0].into_iter().enumerate() {
+        let found = profile.rotation(UnitQuaternion::identity(), pixels, 150, mixed(seed, i as u64))?;
+        if found.0 < still.0 {
+            still = found;
+        }
+    }
+    let base = still.1;
+    let mut found = Vec::new();
+    for (i, share) in [1.0, 0.35, 0.12].into_iter().enumerate() {
+        let range = Profile::new(vec![&coarse], share * upper, focal);
+        let starts = range.directions(base, 80, 3, mixed(seed, 20 + i as u64))?;
+        let starts = starts.into_iter().map(|(_, p)| vec![p]).collect();
+        let refined = range.refined(starts, (0.15, 0.7), 120, mixed(seed, 30 + i as u64))?;
+        found.extend(refined.into_iter().map(|(c, p)| (c, p, share * upper)));
+    }
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+
+    let radius = (images[1].0.width() / 7).clamp(4, 24);
+    let stride = 3;
+    let fine = Volume::new(images[1], cameras[1], tolerance, base, (radius, stride))?;
+    let focal = cameras[1].fx;
+    let limit = 2.0 * radius as f64 / focal;
+    let still = Profile::new(vec![&fine], limit, focal).rotation(base, 1.0, 80, mixed(seed, 11))?.0;
+    let mut best = (f64::INFINITY, Isometry3::identity(), limit);
+    for (i, (_, start, upper)) in found.into_iter().take(4).enumerate() {
+        let upper = limit.min(upper);
+        let range = Profile::new(vec![&fine], upper, focal);
+        for (cost, pose) in range.refined(vec![start], (0.1, 0.7), 150, mixed(seed, 40 + i as u64))? {
+            if cost < best.0 {
+                best = (cost, pose[0], upper);
+            }
+        }
+    }
+    let (moving, pose, upper) = best;
+    Ok(Pair { still, moving, pose, fine, upper })
+}
+
+/// `full` are grey images at the working size.
+pub(super) fn estimate(
+    target: &Map,
+    neighbours: &[Map],
+    camera: Pinhole,
+    tolerance: f32,
+    seed: u64,
+) -> Result<Egomotion> {
+    let size = (target.height(), target.width());
+    let by = |width: usize| {
+        let scale = (width as f64 / size.1 as f64).min(1.0);
+        (((size.0 as f64 * scale).round() as usize).max(8), ((size.1 as f64 * scale).round() as usize).max(8))
+    };
+    let sizes = [by(80), by(160)];
+    let small = |m: &Map| -> Result<[Map; 2]> { Ok([reduced(m, sizes[0])?, reduced(m, sizes[1])?]) };
+    let cameras = [camera.resized(size, sizes[0])?, camera.resized(size, sizes[1])?];
+    let target = small(target)?;
+    let pairs = neighbours.par_iter().enumerate().map(|(i, n)| {
+        let n = small(n)?;
+        let images = [(&target[0], &n[0]), (&target[1], &n[1])];
+        pair(images, cameras, tolerance, mixed(seed, i as u64))
+    });
+    let pairs = pairs.collect::<Result<Vec<_>>>()?;
+    // The neighbour whose translation explains most sets the scale.
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
+    let gain = |p: &Pair| p.still - p.moving;
+    order.sort_by(|&a, &b| gain(&pairs[b]).total_cmp(&gain(&pairs[a])));
+    let lead = &pairs[order[0]];
+    let alone = Profile::new(vec![&lead.fine], lead.upper, cameras[1].fx);
+    let mut chosen = vec![lead.pose];
+    let mut volumes = vec![&lead.fine];
+    let depths = alone.depths(&[lead.pose]);
+    for &n in &order[1..] {
+        let p = &pairs[n];
+        let mut best = (f64::INFINITY, p.pose);
+        for i in -15..=15 {
+            let mut pose = p.pose;
+            let length = 2f64.powf(f64::from(i) / 4.0);
+            pose.translation.vector *= length;
+            let warp = p.fine.linear(&pose);
+            let mut sum = 0.0;
+            for (pixel, &(x, _)) in depths.iter().enumerate() {
+                let mut cost = [0.0];
+                p.fine.add(&warp, pixel, &[x], &mut cost);
+                sum += f64::from(cost[0]);
+            }
+            if sum < best.0 {
+                best = (sum, pose);
+            }
+        }
+        chosen.push(best.1);
+        volumes.push(&p.fine);
+    }
+    let joint = Profile::new(volumes, lead.upper, cameras[1].fx);
+    let (moving, poses) = if chosen.len() > 1 {
+        let starts = (0..2).map(|_| chosen.clone()).collect();
+        let mut found = joint.refined(starts, (0.1, 0.5), 400, mixed(seed, 77))?;
+        found.swap_remove(0)
+    } else {
+        (lead.moving, chosen)
+    };
+    let still = pairs.iter().map(|p| p.still).sum::<f64>() / pairs.len() as f64;
+    let mut depths = joint.depths(&poses);
+    depths.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all: f32 = depths.iter().map(|d| d.1).sum();
+    let quantile = |q: f32| {
+        let mut sum = 0.0;
+        depths
+            .iter()
+            .find(|d| {
+                sum += d.1;
+                sum >= q * all
+            })
+            .map_or(0.1, |d| f64::from(d.0))
+    };
+    let step = lead.upper / 31.0;
+    // Farther than 2.5 medians parallax is mostly noise, and a depth that is far too great is the worst error.
+    let middle = quantile(0.5).max(step);
+    let low = (0.5 * (quantile(0.03) - step)).max(0.4 * middle);
+    let high = (1.25 * quantile(0.97) + step).clamp(1.5 * middle, 5.0 * middle);
+    let range = (low, high);
+    let mut in_order = vec![Isometry3::identity(); pairs.len()];
+    for (&n, pose) in order.iter().zip(&poses) {
+        in_order[n] = *pose;
+    }
+    Ok(Egomotion {
+        poses: in_order,
+        range,
+        still,
+        moving,
+        evaluations: pairs.len() * (450 + 4800 + 900 + 530) + 1600,
+    })
+}
