@@ -3,37 +3,57 @@
 use std::ops::ControlFlow;
 
 use candle_core::DType;
-use dro_core::{CostFunction, Observer, Point, Step};
+use dro_core::{BlockId, Cost, CostFunction, Observer, Point, Step, Turn};
 use nalgebra::Isometry3;
 
 use crate::{Error, Map, Result, Update, Watch, cost::INVERSE_DEPTH};
 
 /// An observer that decodes points by `decode` (inverse depth in 1/m, poses) and shows them to a [`Watch`].
+///
+/// One may serve several calls of [`dro_core::minimize`]: steps and stages count on.
 pub(crate) struct WatchObserver<'w, D> {
     watch: &'w mut dyn Watch,
     decode: D,
     interrupted: bool,
+    /// Steps and stages shown before the present call.
+    first: (usize, usize),
 }
 
 impl<'w, D: FnMut(&Point) -> Result<(Map, Vec<Isometry3<f64>>)>> WatchObserver<'w, D> {
     pub(crate) fn new(watch: &'w mut dyn Watch, decode: D) -> Self {
-        Self { watch, decode, interrupted: false }
+        Self { watch, decode, interrupted: false, first: (0, 0) }
     }
 
     /// [`Error::Interrupted`] if the watch ended the run.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(&self) -> Result<()> {
         if self.interrupted { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    fn show(&mut self, step: &Step<'_>) -> Result<()> {
-        let (inv_depth, poses) = (self.decode)(step.point)?;
-        let cost = first(&step.cost.total)?;
-        let cost_map = match &step.cost.map {
+    /// To the next stage, after `steps` shown; an error if the watch ended the run.
+    pub(crate) fn next_stage(&mut self, steps: usize) -> Result<()> {
+        self.first = (self.first.0 + steps, self.first.1 + 1);
+        self.finish()
+    }
+
+    /// Shows a point that no run came by.
+    pub(crate) fn show_point(&mut self, cost: &dyn CostFunction, at: &Point, block: BlockId) -> Result<()> {
+        if self.watch.wants_updates() {
+            let value = cost.evaluate(at, block).map_err(unwrapped)?;
+            self.show(0, 0, block, &value, at)?;
+        }
+        self.first.0 += 1;
+        Ok(())
+    }
+
+    fn show(&mut self, step: usize, stage: usize, block: BlockId, cost: &Cost, point: &Point) -> Result<()> {
+        let (inv_depth, poses) = (self.decode)(point)?;
+        let cost_map = match &cost.map {
             Some(map) => Map::from_tensor(&map.mean((0, 1))?)?,
             None => Map::new(0, 0, Vec::new())?,
         };
-        let block = if step.turn.block == INVERSE_DEPTH { "inverse_depth" } else { "poses" }.to_owned();
-        let (step, stage) = (step.turn.step, step.turn.stage);
+        let cost = first(&cost.total)?;
+        let block = if block == INVERSE_DEPTH { "inverse_depth" } else { "poses" }.to_owned();
+        let (step, stage) = (self.first.0 + step, self.first.1 + stage);
         self.watch.update(&Update { step, stage, block, cost, cost_map, inv_depth, poses })
     }
 }
@@ -41,7 +61,8 @@ impl<'w, D: FnMut(&Point) -> Result<(Map, Vec<Isometry3<f64>>)>> WatchObserver<'
 impl<D: FnMut(&Point) -> Result<(Map, Vec<Isometry3<f64>>)>> Observer for WatchObserver<'_, D> {
     fn on_step(&mut self, step: &Step<'_>) -> dro_core::Result<ControlFlow<String>> {
         if self.watch.wants_updates() {
-            self.show(step).map_err(dro_core::Error::outside)?;
+            let Turn { step: number, stage, block, .. } = step.turn;
+            self.show(number, stage, block, step.cost, step.point).map_err(dro_core::Error::outside)?;
         }
         if self.watch.interrupted() {
             self.interrupted = true;

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use dro_core::{Cost, Optimizer, Turn};
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -95,7 +95,10 @@ impl CmaEs {
         }
         self.sigma *= (c_sigma / d_sigma * (length / expected - 1.0)).exp();
         self.told.clear();
-        let eigen = self.covariance.clone().symmetric_eigen();
+        // Without a limit the decomposition of a matrix that is not finite never ends; the old shape stays then.
+        let Some(eigen) = SymmetricEigen::try_new(self.covariance.clone(), f64::EPSILON, 10_000) else {
+            return;
+        };
         let roots = eigen.eigenvalues.map(|v| v.max(1e-14).sqrt());
         let v = &eigen.eigenvectors;
         self.root = v * DMatrix::from_diagonal(&roots);

@@ -33,8 +33,8 @@ impl Default for PatchMatchConfig {
             max_width: 320,
             planes: 32,
             pose_updates: 30,
-            joint_updates: 60,
-            stages: 3,
+            joint_updates: 200,
+            stages: 4,
             slack: 0.05,
             census: CensusConfig::default(),
         }

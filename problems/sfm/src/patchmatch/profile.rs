@@ -209,11 +209,9 @@ impl<'a> Profile<'a> {
         seed: u64,
     ) -> Result<Vec<(f64, Isometry3<f64>)>> {
         let upper = f64::from(self.inv_depths.last().copied().unwrap_or(1.0));
-        let mut starts = Vec::new();
-        for share in [0.3] {
-            starts.extend(sphere(18).map(|d| (share * upper, d)));
-        }
-        let found = starts.into_par_iter().enumerate().map(|(i, (mean, t))| {
+        let mean = 0.3 * upper;
+        let starts: Vec<_> = sphere(18).collect();
+        let found = starts.into_par_iter().enumerate().map(|(i, t)| {
             let turn = UnitQuaternion::from_scaled_axis(Vector3::new(t.y, -t.x, 0.0) * mean);
             let start = Isometry3::from_parts(Translation3::from(t), turn * rotation);
             let seed = super::search::mixed(seed, i as u64);

@@ -1,9 +1,12 @@
-//! The parts of a solve: starts, stages and generations at one size.
+//! The stages that refine a point.
 
 use dro_core::{BlockId, Budget, CostFunction, Observer, Point, minimize};
 
 use super::{PatchMatch, PatchMatchConfig, Plan, gauge, moves};
-use crate::{Result, cost::CensusCost};
+use crate::{Result, cost::CensusCost, watch::unwrapped};
+
+/// First joint steps, pixels. Not smaller in later stages: the valley they follow stays as long.
+const JOINT_STEP_PX: f64 = 0.25;
 
 /// A point and what it costs.
 pub(super) struct Found {
@@ -17,7 +20,7 @@ impl Found {
     }
 }
 
-/// The searches that make up a solve; each is a call of [`minimize`] with its own seed.
+/// Refinement of a point on one cost; each search is a call of [`minimize`] with its own seed.
 pub(super) struct Search<'a> {
     pub(super) config: &'a PatchMatchConfig,
     pub(super) cost: &'a CensusCost,
@@ -33,11 +36,12 @@ impl Search<'_> {
     ) -> Result<Found> {
         let mut optimizer = PatchMatch::new(self.cost, plan, seed);
         let schedule = plan.schedule(1);
-        let solution = minimize(self.cost, &mut optimizer, start, &schedule, &Budget::default(), observers)?;
+        let solution = minimize(self.cost, &mut optimizer, start, &schedule, &Budget::default(), observers)
+            .map_err(unwrapped)?;
         Found::new(self.cost, solution.last)
     }
 
-    /// Depth turn, pose turn, joint steps; all of them about `pixels` wide.
+    /// Depth turn and pose turn, about `pixels` wide, then joint steps.
     pub(super) fn stage(
         &self,
         start: &Point,
@@ -46,7 +50,7 @@ impl Search<'_> {
         observers: &mut [&mut dyn Observer],
     ) -> Result<Found> {
         let found = self.run(start, &self.refinement(pixels), seed, observers)?;
-        let point = gauge::search(self.cost, &found.point, self.config.joint_updates, 0.25 * pixels, seed)?;
+        let point = gauge::search(self.cost, &found.point, self.config.joint_updates, JOINT_STEP_PX, seed)?;
         Found::new(self.cost, point)
     }
 
