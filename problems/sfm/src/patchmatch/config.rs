@@ -33,7 +33,7 @@ impl Default for PatchMatchConfig {
             max_width: 320,
             planes: 32,
             pose_updates: 30,
-            joint_updates: 200,
+            joint_updates: 500,
             stages: 4,
             slack: 0.05,
             census: CensusConfig::default(),

@@ -6,9 +6,10 @@
 //! crawls along that valley. Here both move together, in few coordinates, with the same cost.
 
 use candle_core::{DType, Device, Tensor};
-use dro_core::{BlockId, Budget, CostFunction, Point, Schedule, baselines::OnePlusOneEs, cost_fn, minimize};
+use dro_core::{BlockId, Budget, CostFunction, Point, Schedule, cost_fn, minimize};
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
+use super::CmaEs;
 use super::pose::{PoseChart, Scene};
 use crate::{Result, cost::CensusCost};
 
@@ -86,7 +87,7 @@ impl<'a> Gauge<'a> {
     }
 }
 
-/// The best of `updates` joint steps from `start`, by the (1+1) evolution strategy, first steps about `step_px` pixels.
+/// The best of `updates` joint steps from `start`, by CMA-ES, first steps about `step_px` pixels.
 pub(super) fn search(
     cost: &CensusCost,
     start: &Point,
@@ -98,7 +99,7 @@ pub(super) fn search(
     // A failed evaluation is data: not a number.
     let joint = cost_fn(gauge.dim(), |v: &[f64]| gauge.total(v).unwrap_or(f64::NAN))?;
     let origin = joint.space().point(vec![Tensor::zeros((1, gauge.dim()), DType::F64, &Device::Cpu)?])?;
-    let mut strategy = OnePlusOneEs::new(joint.space(), step_px, seed);
+    let mut strategy = CmaEs::new(gauge.dim(), step_px, seed);
     let schedule = Schedule::single(BlockId(0), 1 + updates);
     let solution = minimize(&joint, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
     gauge.point(&solution.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?)

@@ -10,7 +10,7 @@
 //!   together.
 //! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008).
 //! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
-//!   evolution strategies (Rechenberg 1973), and joint steps of both.
+//!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`].
 //!
 //! Searches of different starts are parallel and each has its own seed, so the answer depends on the seed alone.
 //!

@@ -6,7 +6,7 @@ use super::{PatchMatch, PatchMatchConfig, Plan, gauge, moves};
 use crate::{Result, cost::CensusCost, watch::unwrapped};
 
 /// First joint steps, pixels. Not smaller in later stages: the valley they follow stays as long.
-const JOINT_STEP_PX: f64 = 0.25;
+const JOINT_STEP_PX: f64 = 0.08;
 
 /// A point and what it costs.
 pub(super) struct Found {
