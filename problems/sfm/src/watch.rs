@@ -6,7 +6,10 @@ use candle_core::DType;
 use dro_core::{BlockId, Cost, CostFunction, Observer, Point, Step, Turn};
 use nalgebra::Isometry3;
 
-use crate::{Error, Map, Result, Update, Watch, cost::INVERSE_DEPTH};
+use crate::{
+    Error, Map, Result, Update, Watch,
+    cost::{INVERSE_DEPTH, POSES},
+};
 
 /// An observer that decodes points by `decode` (inverse depth in 1/m, poses) and shows them to a [`Watch`].
 ///
@@ -74,7 +77,8 @@ impl<D: FnMut(&Point) -> Result<(Map, Vec<Isometry3<f64>>)>> Observer for WatchO
 
 /// The total cost of the first batch element.
 pub(crate) fn total_cost(cost: &dyn CostFunction, at: &Point) -> Result<f64> {
-    first(&cost.evaluate(at, INVERSE_DEPTH).map_err(unwrapped)?.total)
+    // The total is the same for every block, and no cost averages or smooths its map for poses.
+    first(&cost.evaluate(at, POSES).map_err(unwrapped)?.total)
 }
 
 fn first(total: &candle_core::Tensor) -> Result<f64> {

@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{EdgeFilter, warp::Warp};
+use super::{INVERSE_DEPTH, POSES};
 use crate::{Error, Map, Result, patchmatch::PoseChart};
 
 /// Grey values are held as integers in steps of 1/GREY, so that comparisons run eight at a time.
@@ -323,7 +324,7 @@ impl CostFunction for CensusCost {
     fn evaluate(&self, at: &Point, block: BlockId) -> dro_core::Result<Cost> {
         let values =
             |id| at.get(id).to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
-        let (inv_depth, poses) = (values(BlockId(0))?, values(BlockId(1))?);
+        let (inv_depth, poses) = (values(INVERSE_DEPTH)?, values(POSES)?);
         let costs: Vec<Vec<f32>> = poses
             .chunks(6)
             .zip(&self.neighbours)
@@ -333,7 +334,7 @@ impl CostFunction for CensusCost {
         let sum: f64 = combined.iter().map(|&c| f64::from(c)).sum();
         let total = Tensor::new(&[(sum / combined.len() as f64) as f32], at.device())?;
         let (h, w) = (self.height, self.width);
-        let map = if block == BlockId(0) {
+        let map = if block == INVERSE_DEPTH {
             self.smoothing.apply(&mut combined);
             Tensor::from_vec(combined, (1, 1, h, w), at.device())?
         } else {

