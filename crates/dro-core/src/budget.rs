@@ -50,6 +50,13 @@ pub enum Termination {
         /// The target.
         target: f64,
     },
+    /// Nothing better was found for a while.
+    Stalled {
+        /// Evaluations since the best one.
+        evaluations: usize,
+        /// How many were allowed.
+        allowed: usize,
+    },
     /// An observer asked to stop.
     Observer {
         /// What it said.
@@ -67,6 +74,9 @@ impl fmt::Display for Termination {
             Self::TimeSpent { used, allowed } => write!(f, "{used:.1?} of {allowed:.1?} are spent"),
             Self::TargetReached { value, target } => {
                 write!(f, "the cost {value} is at or below the target {target}")
+            }
+            Self::Stalled { evaluations, allowed } => {
+                write!(f, "nothing better for {evaluations} evaluations, {allowed} are allowed")
             }
             Self::Observer { reason } => write!(f, "stopped by an observer: {reason}"),
         }

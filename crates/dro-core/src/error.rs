@@ -38,6 +38,22 @@ pub enum Error {
         /// The block whose rule asked.
         block: String,
     },
+    /// A cost is told of a trial that is not open: never asked for, or told before.
+    #[error("trial {id}: expected one that was asked for and not yet told; open are {open:?}")]
+    UnknownTrial {
+        /// The trial's number.
+        id: u64,
+        /// The open trials' numbers.
+        open: Vec<u64>,
+    },
+    /// A saved state cannot be read.
+    #[error("saved state of {method}: {source}")]
+    State {
+        /// The search method.
+        method: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
     /// An observer or a cost function outside this crate failed.
     #[error("{0}")]
     Outside(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -23,6 +23,7 @@ mod tests;
 
 pub mod baselines;
 pub mod cells;
+pub mod search;
 
 pub use budget::{Budget, Termination};
 pub use cost::{ClosureCost, Cost, CostFunction, cost_fn};

@@ -20,6 +20,11 @@ pub trait Manifold: fmt::Debug + Send + Sync {
 
     /// The point that increment `d` leads to from `x`.
     fn retract(&self, x: &Tensor, d: &Tensor) -> Result<Tensor>;
+
+    /// Numbers in an increment of a value that is stored as `stored` numbers: the manifold's dimension.
+    fn increment_elements(&self, stored: usize) -> usize {
+        stored
+    }
 }
 
 /// Which values a block may take.
@@ -31,6 +36,26 @@ pub enum Domain {
         lower: f64,
         /// Largest value.
         upper: f64,
+    },
+    /// Positive real numbers in `[lower, upper]` that matter by their order of magnitude: black-box searches
+    /// ([`search`](crate::search)) see the logarithm. Increments add, then clamp.
+    Log {
+        /// Smallest value, above zero and finite.
+        lower: f64,
+        /// Largest value, finite.
+        upper: f64,
+    },
+    /// Whole numbers in `[lower, upper]`, stored as floating-point tensors. Increments add, then round, then clamp.
+    Integer {
+        /// Smallest value.
+        lower: i64,
+        /// Largest value.
+        upper: i64,
+    },
+    /// One of several choices without an order, stored as the index of the choice. Increments move the index.
+    Categorical {
+        /// The choices' names, at least one.
+        choices: Vec<String>,
     },
     /// Increments retract on a manifold, such as SE(3).
     Manifold(Arc<dyn Manifold>),
@@ -51,7 +76,35 @@ impl Domain {
                     Ok(moved)
                 }
             }
+            Self::Log { lower, upper } => Ok((x + d)?.clamp(*lower as f32, *upper as f32)?),
+            Self::Integer { lower, upper } => Ok((x + d)?.round()?.clamp(*lower as f32, *upper as f32)?),
+            Self::Categorical { choices } => {
+                Ok((x + d)?.round()?.clamp(0f32, choices.len().saturating_sub(1) as f32)?)
+            }
             Self::Manifold(manifold) => manifold.retract(x, d),
+        }
+    }
+
+    /// What is wrong with this domain, as (expected, found).
+    fn fault(&self) -> Option<(&'static str, String)> {
+        // Written so that a NaN bound fails too.
+        match self {
+            Self::Real { lower, upper } if !(lower <= upper) => {
+                Some(("lower <= upper", format!("[{lower}, {upper}]")))
+            }
+            Self::Log { lower, upper } if !(0.0 < *lower && lower <= upper && upper.is_finite()) => {
+                Some(("0 < lower <= upper, both finite", format!("[{lower}, {upper}]")))
+            }
+            Self::Integer { lower, upper } if lower > upper => {
+                Some(("lower <= upper", format!("[{lower}, {upper}]")))
+            }
+            Self::Integer { lower, upper } if lower.unsigned_abs().max(upper.unsigned_abs()) > 1 << 24 => {
+                Some(("whole numbers up to 2^24, which float32 holds", format!("[{lower}, {upper}]")))
+            }
+            Self::Categorical { choices } if choices.is_empty() => {
+                Some(("at least one choice", "none".into()))
+            }
+            _ => None,
         }
     }
 }
@@ -76,6 +129,31 @@ impl Block {
     /// Real numbers in `[lower, upper]`.
     pub fn bounded(name: impl Into<String>, shape: impl Into<Vec<usize>>, lower: f64, upper: f64) -> Self {
         Self { name: name.into(), shape: shape.into(), domain: Domain::Real { lower, upper } }
+    }
+
+    /// Whole numbers in `[lower, upper]`.
+    pub fn integer(name: impl Into<String>, shape: impl Into<Vec<usize>>, lower: i64, upper: i64) -> Self {
+        Self { name: name.into(), shape: shape.into(), domain: Domain::Integer { lower, upper } }
+    }
+
+    /// Positive real numbers in `[lower, upper]`, searched on a logarithmic scale.
+    pub fn log(name: impl Into<String>, shape: impl Into<Vec<usize>>, lower: f64, upper: f64) -> Self {
+        Self { name: name.into(), shape: shape.into(), domain: Domain::Log { lower, upper } }
+    }
+
+    /// One choice among several.
+    pub fn categorical<S: Into<String>>(
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        choices: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let choices = choices.into_iter().map(Into::into).collect();
+        Self { name: name.into(), shape: shape.into(), domain: Domain::Categorical { choices } }
+    }
+
+    /// Numbers in one batch element's value.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
     }
 
     /// A variable on a manifold; `shape` is that of the stored coordinates.
@@ -115,15 +193,8 @@ impl Space {
                     format!("{:?}", block.shape),
                 ));
             }
-            if let Domain::Real { lower, upper } = block.domain
-                // Written so that a NaN bound fails too.
-                && !(lower <= upper)
-            {
-                return Err(Error::argument(
-                    format!("bounds of block {:?}", block.name),
-                    "lower <= upper",
-                    format!("[{lower}, {upper}]"),
-                ));
+            if let Some((expected, found)) = block.domain.fault() {
+                return Err(Error::argument(format!("domain of block {:?}", block.name), expected, found));
             }
         }
         Ok(Self { blocks })

@@ -1,0 +1,83 @@
+//! Every search by its name.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{AskTell, Frame, Search, Strategy};
+use crate::{Error, Result, baselines::RandomSearch};
+
+/// Which search; written in kebab-case (`random`) in files and on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Method {
+    /// Independent uniform samples.
+    Random,
+}
+
+impl Method {
+    /// All of them, the recommended one first.
+    pub const ALL: &'static [Self] = &[Self::Random];
+
+    /// The name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => RandomSearch::NAME,
+        }
+    }
+
+    /// A fresh search.
+    pub fn build(self, frame: &Frame, seed: u64) -> Box<dyn Search> {
+        match self {
+            Self::Random => boxed(RandomSearch::new(frame, seed)),
+        }
+    }
+
+    /// The search that [`Search::state`] saved, open trials and all.
+    ///
+    /// # Errors
+    /// If the state is not one of a known method.
+    pub fn restore(state: serde_json::Value) -> Result<Box<dyn Search>> {
+        let failed = |source| Error::State { method: "a search".into(), source };
+        let saved: Saved = serde_json::from_value(state).map_err(failed)?;
+        match saved.method {
+            Self::Random => restore::<RandomSearch>(saved.state),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Saved {
+    method: Method,
+    state: serde_json::Value,
+}
+
+fn boxed<S: Strategy + 'static>(strategy: S) -> Box<dyn Search> {
+    Box::new(AskTell::new(strategy))
+}
+
+fn restore<S: Strategy + DeserializeOwned + 'static>(state: serde_json::Value) -> Result<Box<dyn Search>> {
+    let search: AskTell<S> =
+        serde_json::from_value(state).map_err(|source| Error::State { method: S::NAME.into(), source })?;
+    Ok(Box::new(search))
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Method {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = || Self::ALL.iter().map(|method| method.name()).collect::<Vec<_>>().join(", ");
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|method| method.name() == text)
+            .ok_or_else(|| Error::argument("method", known(), format!("{text:?}")))
+    }
+}
