@@ -7,13 +7,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dro-kernels", &[]),
     ("dro-core", &["dro-kernels"]),
     ("dro-vision", &["dro-kernels"]),
-    ("dro-train", &["dro-core"]),
-    ("dro-testbed", &["dro-core", "dro-train"]),
-    ("dro-sfm", &["dro-core", "dro-vision", "dro-train"]),
-    ("dro-cli", &["dro-core", "dro-vision", "dro-train", "dro-sfm", "dro-testbed"]),
-    ("dro-examples", &["dro-core", "dro-vision", "dro-train", "dro-sfm", "dro-testbed"]),
-    ("dro-tests", &["dro-core", "dro-vision", "dro-train", "dro-sfm", "dro-testbed"]),
+    ("dro-record", &[]),
+    ("dro-external", &["dro-core", "dro-record"]),
+    ("dro-train", &["dro-core", "dro-record"]),
+    ("dro-testbed", &["dro-core", "dro-vision", "dro-train", "dro-record"]),
+    ("dro-sfm", &["dro-core", "dro-vision", "dro-train", "dro-record"]),
+    ("dro-cli", EVERYTHING),
+    ("dro-examples", EVERYTHING),
+    ("dro-tests", EVERYTHING),
 ];
+
+/// What stands on top may use every library.
+const EVERYTHING: &[&str] =
+    &["dro-core", "dro-vision", "dro-record", "dro-external", "dro-train", "dro-sfm", "dro-testbed"];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -1,0 +1,1 @@
+//! Test functions, toys and the comparison protocol.
