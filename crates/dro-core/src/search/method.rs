@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{AskTell, Frame, Search, Strategy};
+use super::{AskTell, Frame, Search, Strategy, recurrent::RecurrentSearch};
 use crate::{Error, Result, baselines::RandomSearch};
 
 /// Which search; written in kebab-case (`random`) in files and on the command line.
@@ -12,26 +12,33 @@ use crate::{Error, Result, baselines::RandomSearch};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Method {
+    /// The learned one, with the bundled weights.
+    Recurrent,
     /// Independent uniform samples.
     Random,
 }
 
 impl Method {
     /// All of them, the recommended one first.
-    pub const ALL: &'static [Self] = &[Self::Random];
+    pub const ALL: &'static [Self] = &[Self::Recurrent, Self::Random];
 
     /// The name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Recurrent => RecurrentSearch::NAME,
             Self::Random => RandomSearch::NAME,
         }
     }
 
     /// A fresh search.
-    pub fn build(self, frame: &Frame, seed: u64) -> Box<dyn Search> {
-        match self {
+    ///
+    /// # Errors
+    /// See [`recurrent::Weights::bundled`](super::recurrent::Weights::bundled).
+    pub fn build(self, frame: &Frame, seed: u64) -> Result<Box<dyn Search>> {
+        Ok(match self {
+            Self::Recurrent => boxed(RecurrentSearch::new(frame, seed)?),
             Self::Random => boxed(RandomSearch::new(frame, seed)),
-        }
+        })
     }
 
     /// The search that [`Search::state`] saved, open trials and all.
@@ -42,6 +49,7 @@ impl Method {
         let failed = |source| Error::State { method: "a search".into(), source };
         let saved: Saved = serde_json::from_value(state).map_err(failed)?;
         match saved.method {
+            Self::Recurrent => restore::<RecurrentSearch>(saved.state),
             Self::Random => restore::<RandomSearch>(saved.state),
         }
     }

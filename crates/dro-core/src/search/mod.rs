@@ -12,6 +12,7 @@ mod ask_tell;
 mod encoding;
 mod fleet;
 mod method;
+pub mod recurrent;
 mod run;
 
 pub use ask_tell::{AskTell, Strategy};

@@ -1,0 +1,128 @@
+//! The network's parameters: bundled, or one's own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::policy::{HIDDEN, OUTPUTS, PARAMETERS, ROW};
+use crate::{Error, Result};
+
+static BUNDLED: &[u8] = include_bytes!("../../../weights/recurrent.safetensors");
+
+/// The tensors of a weights file, `[units, hidden + features + 1]` each, in the order of θ.
+const TENSORS: [(&str, usize); 4] =
+    [("gru.z", HIDDEN), ("gru.r", HIDDEN), ("gru.q", HIDDEN), ("heads", OUTPUTS)];
+
+/// Parameters θ of the recurrent search, shared by every search that uses them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights(Arc<[f32]>);
+
+impl Weights {
+    /// How many parameters.
+    pub const PARAMETERS: usize = PARAMETERS;
+
+    /// Those that come with this crate, trained on generated tasks (docs/training.md has the command).
+    ///
+    /// # Errors
+    /// None, as long as the file in the crate is whole (a test reads it).
+    pub fn bundled() -> Result<Self> {
+        static LOADED: OnceLock<Weights> = OnceLock::new();
+        if let Some(weights) = LOADED.get() {
+            return Ok(weights.clone());
+        }
+        let weights = Self::from_safetensors(BUNDLED)?;
+        Ok(LOADED.get_or_init(|| weights).clone())
+    }
+
+    /// All zeros: the settings made by hand, nothing learned.
+    pub fn untrained() -> Self {
+        Self(vec![0.0; PARAMETERS].into())
+    }
+
+    /// From a flat vector of [`PARAMETERS`](Self::PARAMETERS) finite numbers.
+    ///
+    /// # Errors
+    /// If there are more or fewer, or one is not finite.
+    pub fn new(theta: &[f32]) -> Result<Self> {
+        if theta.len() != PARAMETERS || theta.iter().any(|w| !w.is_finite()) {
+            let found = match theta.iter().position(|w| !w.is_finite()) {
+                Some(place) => format!("{} at place {place}", theta[place]),
+                None => format!("{} numbers", theta.len()),
+            };
+            return Err(Error::argument("recurrent weights", format!("{PARAMETERS} finite numbers"), found));
+        }
+        Ok(Self(theta.into()))
+    }
+
+    /// The parameters in order.
+    pub fn theta(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// Reads a weights file, strictly: every tensor, no other, each of its shape.
+    ///
+    /// # Errors
+    /// If a tensor is missing, extra, of another shape, or holds numbers that are not finite.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let mut extra: Vec<&String> =
+            tensors.keys().filter(|name| !TENSORS.iter().any(|(known, _)| known == name)).collect();
+        extra.sort();
+        if let Some(name) = extra.first() {
+            return Err(Error::argument(
+                "recurrent weights",
+                format!("only {TENSORS:?}"),
+                format!("{name:?}"),
+            ));
+        }
+        let mut theta = Vec::with_capacity(PARAMETERS);
+        for (name, units) in TENSORS {
+            let Some(tensor) = tensors.get(name) else {
+                return Err(Error::argument("recurrent weights", format!("a tensor {name:?}"), "none"));
+            };
+            if tensor.dims() != [units, ROW] {
+                return Err(Error::Shape {
+                    name: format!("recurrent weights, {name:?}"),
+                    expected: vec![units, ROW],
+                    found: tensor.dims().to_vec(),
+                });
+            }
+            theta.extend(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Self::new(&theta)
+    }
+
+    /// The tensors of a weights file, by name.
+    pub fn tensors(&self) -> Result<HashMap<String, Tensor>> {
+        let mut rest = self.theta();
+        let mut tensors = HashMap::new();
+        for (name, units) in TENSORS {
+            let (own, after) = rest.split_at(units * ROW);
+            rest = after;
+            tensors.insert(name.to_owned(), Tensor::from_slice(own, (units, ROW), &Device::Cpu)?);
+        }
+        Ok(tensors)
+    }
+}
+
+/// The bundled weights are saved as `null`.
+impl Serialize for Weights {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let bundled = Self::bundled().is_ok_and(|bundled| bundled == *self);
+        if bundled { serializer.serialize_none() } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Weights {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let weights = match Option::<Vec<f32>>::deserialize(deserializer)? {
+            None => Self::bundled(),
+            Some(theta) => Self::new(&theta),
+        };
+        weights.map_err(serde::de::Error::custom)
+    }
+}
