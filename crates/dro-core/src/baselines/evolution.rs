@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::common::one_fifth;
 use crate::{BlockId, Cost, Optimizer, Result, Space, Turn};
 
 /// Adds Gaussian noise to the incumbent and keeps what is not worse; the step grows by `exp(1/3)` on success and shrinks
@@ -89,7 +90,7 @@ impl Optimizer for OnePlusOneEs {
                 if accepted {
                     *incumbent = total;
                 }
-                *sigma *= if accepted { (1.0f64 / 3.0).exp() } else { (-1.0f64 / 12.0).exp() };
+                *sigma = one_fifth(*sigma, accepted);
                 u8::from(accepted)
             })
             .collect();

@@ -5,7 +5,12 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{AskTell, Frame, Search, Strategy, recurrent::RecurrentSearch};
-use crate::{Error, Result, baselines::RandomSearch};
+use crate::{
+    Error, Result,
+    baselines::{
+        CmaEs, DifferentialEvolution, NelderMead, OnePlusOneSearch, ParticleSwarm, RandomSearch, Spsa,
+    },
+};
 
 /// Which search; written in kebab-case (`random`) in files and on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,18 +19,45 @@ use crate::{Error, Result, baselines::RandomSearch};
 pub enum Method {
     /// The learned one, with the bundled weights.
     Recurrent,
+    /// Evolution strategy with covariance adaptation.
+    CmaEs,
+    /// The downhill simplex.
+    NelderMead,
+    /// Differential evolution.
+    DifferentialEvolution,
+    /// Particle swarm.
+    ParticleSwarm,
+    /// The (1+1) evolution strategy.
+    OnePlusOneEs,
+    /// Simultaneous perturbation stochastic approximation.
+    Spsa,
     /// Independent uniform samples.
     Random,
 }
 
 impl Method {
     /// All of them, the recommended one first.
-    pub const ALL: &'static [Self] = &[Self::Recurrent, Self::Random];
+    pub const ALL: &'static [Self] = &[
+        Self::Recurrent,
+        Self::CmaEs,
+        Self::NelderMead,
+        Self::DifferentialEvolution,
+        Self::ParticleSwarm,
+        Self::OnePlusOneEs,
+        Self::Spsa,
+        Self::Random,
+    ];
 
     /// The name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Recurrent => RecurrentSearch::NAME,
+            Self::CmaEs => CmaEs::NAME,
+            Self::NelderMead => NelderMead::NAME,
+            Self::DifferentialEvolution => DifferentialEvolution::NAME,
+            Self::ParticleSwarm => ParticleSwarm::NAME,
+            Self::OnePlusOneEs => OnePlusOneSearch::NAME,
+            Self::Spsa => Spsa::NAME,
             Self::Random => RandomSearch::NAME,
         }
     }
@@ -37,6 +69,12 @@ impl Method {
     pub fn build(self, frame: &Frame, seed: u64) -> Result<Box<dyn Search>> {
         Ok(match self {
             Self::Recurrent => boxed(RecurrentSearch::new(frame, seed)?),
+            Self::CmaEs => boxed(CmaEs::new(frame, seed)),
+            Self::NelderMead => boxed(NelderMead::new(frame, seed)),
+            Self::DifferentialEvolution => boxed(DifferentialEvolution::new(frame, seed)),
+            Self::ParticleSwarm => boxed(ParticleSwarm::new(frame, seed)),
+            Self::OnePlusOneEs => boxed(OnePlusOneSearch::new(frame, seed)),
+            Self::Spsa => boxed(Spsa::new(frame, seed)),
             Self::Random => boxed(RandomSearch::new(frame, seed)),
         })
     }
@@ -50,6 +88,12 @@ impl Method {
         let saved: Saved = serde_json::from_value(state).map_err(failed)?;
         match saved.method {
             Self::Recurrent => restore::<RecurrentSearch>(saved.state),
+            Self::CmaEs => restore::<CmaEs>(saved.state),
+            Self::NelderMead => restore::<NelderMead>(saved.state),
+            Self::DifferentialEvolution => restore::<DifferentialEvolution>(saved.state),
+            Self::ParticleSwarm => restore::<ParticleSwarm>(saved.state),
+            Self::OnePlusOneEs => restore::<OnePlusOneSearch>(saved.state),
+            Self::Spsa => restore::<Spsa>(saved.state),
             Self::Random => restore::<RandomSearch>(saved.state),
         }
     }

@@ -4,3 +4,5 @@
 mod cells;
 mod driver;
 mod schedule;
+mod search_laws;
+mod search_progress;

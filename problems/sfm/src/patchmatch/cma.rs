@@ -1,4 +1,8 @@
-//! Evolution strategy with covariance adaptation.
+//! Evolution strategy with covariance adaptation, for one block.
+//!
+//! `dro_core::baselines::CmaEs` is the general one: coordinates in [0, 1], negative weights, restarts, trials in any
+//! order. This one works in the block's own units, measures its mean first and never restarts, and the bounds of the
+//! solver's tests were measured with its very numbers; another strategy would be a change of results.
 
 use candle_core::{DType, Device, Tensor};
 use dro_core::{Cost, Optimizer, Turn};
