@@ -5,8 +5,8 @@ use std::{ops::ControlFlow, time::Instant};
 use candle_core::{DType, Tensor};
 
 use crate::{
-    Budget, CostFunction, Coupling, Detach, Error, Observer, Optimizer, Point, Result, Schedule, Space, Step,
-    Termination, Turn,
+    Budget, CostFunction, Coupling, Detach, Error, Observer, Optimizer, Pause, Point, Result, Schedule,
+    Space, Step, Termination, Turn,
 };
 
 /// What a run found.
@@ -15,6 +15,8 @@ pub struct Solution {
     /// The newest value of every block. Learned rules are trained so that this is their answer; it has gradients if
     /// the rules have.
     pub last: Point,
+    /// The values at the start of the last stage, which Jacobi coupling shows to the other blocks.
+    pub stage_start: Point,
     /// Per batch element the evaluated point with the lowest finite total, detached; the start where there was none.
     pub best: Point,
     /// The totals of [`best`](Self::best), `[batch]`, float32; infinite where no evaluation was finite.
@@ -23,6 +25,19 @@ pub struct Solution {
     pub evaluations: usize,
     /// Why the run ended.
     pub termination: Termination,
+}
+
+impl Solution {
+    /// What [`resume`] goes on from, detached.
+    pub fn pause(&self) -> Pause {
+        Pause {
+            last: self.last.detach(),
+            stage_start: self.stage_start.detach(),
+            best: self.best.clone(),
+            best_total: self.best_total.clone(),
+            evaluations: self.evaluations,
+        }
+    }
 }
 
 /// Runs `optimizer` on `cost` from `start` through `schedule`.
@@ -84,23 +99,71 @@ pub fn minimize(
     budget: &Budget,
     observers: &mut [&mut dyn Observer],
 ) -> Result<Solution> {
+    resume(cost, optimizer, &Pause::before(start)?, schedule, budget, observers)
+}
+
+/// Goes on with a run of [`minimize`] that ended early, or with a longer schedule of the same sweeps.
+///
+/// With the optimizer as it was then ([`Optimizer::save`] and [`load`](Optimizer::load)) the rest is what it would have
+/// been without the pause. Evaluations of the budget count from the very start, its time from now.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use dro_core::{baselines::OnePlusOneEs, *};
+///
+/// # fn main() -> Result<()> {
+/// let cost = cost_fn(2, |x| (x[0] - 1.0).abs() + x[1].abs().floor())?;
+/// let start = cost.space().point(vec![Tensor::zeros((1, 2), DType::F32, &Device::Cpu)?])?;
+/// let schedule = Schedule::single(cost.space().id("x")?, 100);
+///
+/// let mut optimizer = OnePlusOneEs::new(cost.space(), 0.5, 7);
+/// let first = minimize(&cost, &mut optimizer, &start, &schedule, &Budget::evaluations(40), &mut [])?;
+/// let (run, state) = (first.pause().to_bytes()?, optimizer.save()?);
+///
+/// // Later, in another process:
+/// let mut optimizer = OnePlusOneEs::new(cost.space(), 0.5, 7);
+/// optimizer.load(&state)?;
+/// let pause = Pause::from_bytes(cost.space(), &run, &Device::Cpu)?;
+/// let solution = resume(&cost, &mut optimizer, &pause, &schedule, &Budget::default(), &mut [])?;
+/// assert_eq!(solution.evaluations, 100);
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// As [`minimize`].
+pub fn resume(
+    cost: &dyn CostFunction,
+    optimizer: &mut dyn Optimizer,
+    pause: &Pause,
+    schedule: &Schedule,
+    budget: &Budget,
+    observers: &mut [&mut dyn Observer],
+) -> Result<Solution> {
     let space = cost.space();
-    space.point(start.values().to_vec())?;
+    space.point(pause.last.values().to_vec())?;
     schedule.check(space.blocks().len())?;
 
     let began = Instant::now();
-    let mut point = start.clone();
-    let mut best = Best::new(start)?;
+    let mut point = pause.last.clone();
+    let mut stage_start = pause.stage_start.clone();
+    let mut best = Best { point: pause.best.clone(), total: pause.best_total.clone() };
     let mut step = 0;
     for stage in 0..schedule.stages {
-        if schedule.detach == Detach::StageStart {
-            point = point.detach();
+        // A stage that was paused in the middle keeps its start.
+        if step >= pause.evaluations {
+            if schedule.detach == Detach::StageStart {
+                point = point.detach();
+            }
+            stage_start = point.clone();
         }
-        let stage_start = point.clone();
         for sweep in &schedule.sweeps {
             for inner in 0..sweep.inner {
+                if step < pause.evaluations {
+                    step += 1;
+                    continue;
+                }
                 if let Some(termination) = spent(budget, step, began) {
-                    return Ok(best.into_solution(point, step, termination));
+                    return Ok(best.into_solution(point, stage_start, step, termination));
                 }
                 let at = match schedule.coupling {
                     Coupling::GaussSeidel => point.clone(),
@@ -127,16 +190,21 @@ pub fn minimize(
                 };
                 for observer in observers.iter_mut() {
                     if let ControlFlow::Break(reason) = observer.on_step(&seen)? {
-                        return Ok(best.into_solution(point, step, Termination::Observer { reason }));
+                        return Ok(best.into_solution(
+                            point,
+                            stage_start,
+                            step,
+                            Termination::Observer { reason },
+                        ));
                     }
                 }
                 if let Some(termination) = best.reached(budget.target)? {
-                    return Ok(best.into_solution(point, step, termination));
+                    return Ok(best.into_solution(point, stage_start, step, termination));
                 }
             }
         }
     }
-    Ok(best.into_solution(point, step, Termination::ScheduleFinished { steps: step }))
+    Ok(best.into_solution(point, stage_start, step, Termination::ScheduleFinished { steps: step }))
 }
 
 fn spent(budget: &Budget, used: usize, began: Instant) -> Option<Termination> {
@@ -156,11 +224,6 @@ struct Best {
 }
 
 impl Best {
-    fn new(start: &Point) -> Result<Self> {
-        let total = Tensor::full(f32::INFINITY, start.batch(), start.device())?;
-        Ok(Self { point: start.detach(), total })
-    }
-
     fn offer(&mut self, space: &Space, at: &Point, total: &Tensor) -> Result<()> {
         if total.dims() != [at.batch()] {
             return Err(Error::Shape {
@@ -189,7 +252,13 @@ impl Best {
         Ok((value <= target).then_some(Termination::TargetReached { value, target }))
     }
 
-    fn into_solution(self, last: Point, evaluations: usize, termination: Termination) -> Solution {
-        Solution { last, best: self.point, best_total: self.total, evaluations, termination }
+    fn into_solution(
+        self,
+        last: Point,
+        stage_start: Point,
+        evaluations: usize,
+        termination: Termination,
+    ) -> Solution {
+        Solution { last, stage_start, best: self.point, best_total: self.total, evaluations, termination }
     }
 }

@@ -54,6 +54,9 @@ pub enum Error {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// A saved file of tensors cannot be read or written.
+    #[error("saved tensors: {0}")]
+    Saved(#[from] safetensors::SafeTensorError),
     /// An observer or a cost function outside this crate failed.
     #[error("{0}")]
     Outside(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -15,6 +15,8 @@ mod error;
 mod learned;
 mod observer;
 mod optimizer;
+mod pause;
+mod saved;
 mod schedule;
 mod space;
 
@@ -27,11 +29,12 @@ pub mod search;
 
 pub use budget::{Budget, Termination};
 pub use cost::{ClosureCost, Cost, CostFunction, cost_fn};
-pub use driver::{Solution, minimize};
+pub use driver::{Solution, minimize, resume};
 pub use error::{Error, Result};
 pub use learned::{LearnedOptimizer, Memory};
 pub use observer::{Observer, Record, Step, Trajectory};
 pub use optimizer::{Bound, Optimizer, Turn};
+pub use pause::Pause;
 pub use schedule::{Coupling, Detach, Schedule, Sweep};
 pub use space::{Block, BlockId, Domain, Manifold, Point, Space};
 

@@ -1,8 +1,8 @@
 //! What proposes the next point: ask for a candidate, tell its cost.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
-use crate::{BlockId, Cost, Memory, Point, Result, Space};
+use crate::{BlockId, Cost, Error, Memory, Point, Result, Space, saved};
 
 /// Whose turn it is: one step of the schedule.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,31 @@ pub trait Optimizer {
     fn memory(&self, _block: BlockId) -> Option<&Memory> {
         None
     }
+
+    /// Everything that changes during a run: what [`load`](Self::load) needs to go on from here as if nothing had
+    /// happened. Parameters that do not change (a rule's θ, the space) are not in it.
+    ///
+    /// # Errors
+    /// If this optimizer cannot be saved, which is so unless its implementation says otherwise.
+    fn save(&self) -> Result<Vec<u8>> {
+        Err(Error::argument("optimizer", "one that can be saved", std::any::type_name::<Self>()))
+    }
+
+    /// Takes the state of an optimizer that was made in the same way as this one.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), and if the state is another optimizer's.
+    fn load(&mut self, _state: &[u8]) -> Result<()> {
+        Err(Error::argument("optimizer", "one that can be saved", std::any::type_name::<Self>()))
+    }
+}
+
+/// Per batch element the candidate where `accept` is 1, else the value.
+pub(crate) fn accepted(accept: Vec<u8>, candidate: &Tensor, value: &Tensor) -> Result<Tensor> {
+    let mut shape = vec![accept.len()];
+    shape.resize(candidate.rank(), 1);
+    let accept = Tensor::from_vec(accept, shape, &Device::Cpu)?.to_device(candidate.device())?;
+    Ok(accept.broadcast_as(candidate.dims())?.where_cond(candidate, value)?)
 }
 
 impl<T: Optimizer + ?Sized> Optimizer for &mut T {
@@ -57,6 +82,14 @@ impl<T: Optimizer + ?Sized> Optimizer for &mut T {
 
     fn memory(&self, block: BlockId) -> Option<&Memory> {
         (**self).memory(block)
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        (**self).save()
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        (**self).load(state)
     }
 }
 
@@ -90,9 +123,9 @@ impl<'a> Bound<'a> {
 
     fn part(&mut self, id: BlockId) -> Result<&mut (&'a dyn crate::LearnedOptimizer, Memory)> {
         let name = &self.space.block(id)?.name;
-        self.parts[id.0].as_mut().ok_or_else(|| {
-            crate::Error::argument("optimizer", format!("a rule bound to block {name:?}"), "none")
-        })
+        self.parts[id.0]
+            .as_mut()
+            .ok_or_else(|| Error::argument("optimizer", format!("a rule bound to block {name:?}"), "none"))
     }
 }
 
@@ -110,5 +143,41 @@ impl Optimizer for Bound<'_> {
 
     fn memory(&self, block: BlockId) -> Option<&Memory> {
         self.parts.get(block.0)?.as_ref().map(|(_, memory)| memory)
+    }
+
+    /// The memories, as a safetensors file.
+    fn save(&self) -> Result<Vec<u8>> {
+        let mut tensors = Vec::new();
+        for (i, (_, memory)) in self.parts.iter().enumerate().filter_map(|(i, p)| Some((i, p.as_ref()?))) {
+            tensors.push((format!("{i}.hidden"), memory.hidden.clone()));
+            if let Some(context) = &memory.context {
+                tensors.push((format!("{i}.context"), context.clone()));
+            }
+        }
+        saved::write(tensors)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let mut tensors = saved::Reader::new(state)?;
+        let mut memories = Vec::with_capacity(self.parts.len());
+        for (i, part) in self.parts.iter().enumerate() {
+            memories.push(match part {
+                None => None,
+                Some((_, now)) => Some(Memory {
+                    hidden: tensors.take(&format!("{i}.hidden"), now.hidden.device())?,
+                    context: match &now.context {
+                        None => None,
+                        Some(context) => Some(tensors.take(&format!("{i}.context"), context.device())?),
+                    },
+                }),
+            });
+        }
+        tensors.finish()?;
+        for (part, memory) in self.parts.iter_mut().zip(memories) {
+            if let (Some((_, now)), Some(memory)) = (part, memory) {
+                *now = memory;
+            }
+        }
+        Ok(())
     }
 }

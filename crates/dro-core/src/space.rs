@@ -85,6 +85,33 @@ impl Domain {
         }
     }
 
+    /// Whether a number may stand in a block of this domain; on a manifold, any finite one.
+    pub(crate) fn contains(&self, v: f64) -> bool {
+        v.is_finite() && self.nearest(v) == v
+    }
+
+    /// The nearest value to a finite number.
+    pub(crate) fn nearest(&self, v: f64) -> f64 {
+        match self {
+            Self::Real { lower, upper } | Self::Log { lower, upper } => v.clamp(*lower, *upper),
+            Self::Integer { lower, upper } => v.round().clamp(*lower as f64, *upper as f64),
+            Self::Categorical { choices } => v.round().clamp(0.0, choices.len().saturating_sub(1) as f64),
+            Self::Manifold(_) => v,
+        }
+    }
+
+    /// What [`contains`](Self::contains) asks for, in words.
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Self::Real { lower, upper } | Self::Log { lower, upper } => {
+                format!("numbers in [{lower}, {upper}]")
+            }
+            Self::Integer { lower, upper } => format!("whole numbers in [{lower}, {upper}]"),
+            Self::Categorical { choices } => format!("indices of {} choices", choices.len()),
+            Self::Manifold(_) => "finite numbers".into(),
+        }
+    }
+
     /// What is wrong with this domain, as (expected, found).
     fn fault(&self) -> Option<(&'static str, String)> {
         // Written so that a NaN bound fails too.

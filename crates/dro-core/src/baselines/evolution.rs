@@ -1,11 +1,12 @@
 //! The (1+1) evolution strategy with the one-fifth success rule.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::common::one_fifth;
-use crate::{BlockId, Cost, Optimizer, Result, Space, Turn};
+use crate::{BlockId, Cost, Error, Optimizer, Result, Space, Turn, optimizer::accepted};
 
 /// Adds Gaussian noise to the incumbent and keeps what is not worse; the step grows by `exp(1/3)` on success and shrinks
 /// by a quarter of that on failure, which holds the success rate near one in five (Rechenberg 1973; Kern et al. 2004,
@@ -94,11 +95,41 @@ impl Optimizer for OnePlusOneEs {
                 u8::from(accepted)
             })
             .collect();
-        let mut shape = vec![accept.len()];
-        shape.resize(candidate.rank(), 1);
-        let accept = Tensor::from_vec(accept, shape, &Device::Cpu)?.to_device(candidate.device())?;
-        Ok(accept.broadcast_as(candidate.dims())?.where_cond(candidate, turn.value())?)
+        accepted(accept, candidate, turn.value())
     }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        let finite = |total: f32| total.is_finite().then_some(total);
+        let elements = |part: &Part| part.elements.iter().map(|e| (e.0, finite(e.1))).collect();
+        let state = State { rng: self.rng.clone(), parts: self.parts.iter().map(elements).collect() };
+        serde_json::to_vec(&state).map_err(failed)
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<()> {
+        let state: State = serde_json::from_slice(state).map_err(failed)?;
+        if state.parts.len() != self.parts.len() {
+            let expected = format!("{} blocks", self.parts.len());
+            return Err(Error::argument("saved (1+1)-ES", expected, state.parts.len()));
+        }
+        self.rng = state.rng;
+        for (part, elements) in self.parts.iter_mut().zip(state.parts) {
+            part.elements =
+                elements.into_iter().map(|(s, total)| (s, total.unwrap_or(f32::INFINITY))).collect();
+        }
+        Ok(())
+    }
+}
+
+/// What changes during a run.
+#[derive(Serialize, Deserialize)]
+struct State {
+    rng: ChaCha8Rng,
+    /// Step sizes and incumbents' totals; JSON has no infinity.
+    parts: Vec<Vec<(f64, Option<f32>)>>,
+}
+
+fn failed(source: serde_json::Error) -> Error {
+    Error::State { method: "a (1+1)-ES".into(), source }
 }
 
 /// Box–Muller; one value per call so that the stream depends on nothing but the count.

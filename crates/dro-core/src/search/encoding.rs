@@ -51,7 +51,7 @@ impl Frame {
 /// | real, a bound missing | one each, free | `start + scale·(2u − 1)`, clamped |
 /// | log | one each, in [0, 1] | linear in the logarithm |
 /// | integer | one each, in [0, 1] | the cell that `u` falls into, all of one width |
-/// | categorical, k choices | k each, in [0, 1] (one where k = 2, none where k = 1) | the largest |
+/// | categorical, k choices | k each, in [0, 1] (one where k = 2, none where k = 1) | the largest, the first of equal ones |
 /// | manifold | its dimension, free | `retract(start, scale·(2u − 1))` |
 #[derive(Debug, Clone)]
 pub struct Encoding {
@@ -75,12 +75,19 @@ impl Encoding {
     }
 
     /// The same with another start for one block: its value, in the block's own units.
+    ///
+    /// # Errors
+    /// If there is no such block, or the value does not lie in its domain.
     pub fn start(mut self, block: &str, value: &[f64]) -> Result<Self> {
         let id = self.space.id(block)?;
         let expected = self.space.block(id)?.elements();
         if value.len() != expected || value.iter().any(|v| !v.is_finite()) {
             let expected = format!("{expected} finite numbers");
             return Err(Error::argument(format!("start of {block:?}"), expected, format!("{value:?}")));
+        }
+        let domain = &self.space.block(id)?.domain;
+        if let Some(outside) = value.iter().find(|v| !domain.contains(**v)) {
+            return Err(Error::argument(format!("start of {block:?}"), domain.expected(), outside));
         }
         self.start[id.0] = value.to_vec();
         Ok(self)
@@ -130,6 +137,11 @@ impl Encoding {
                         .start
                         .extend(start.iter().map(|v| ((v.round() - lower + 0.5) / cells).clamp(0.0, 1.0)));
                 }
+                Domain::Categorical { choices } => {
+                    start
+                        .iter()
+                        .for_each(|choice| frame.start.extend(favour(*choice as usize, choices.len())));
+                }
                 _ => frame.start.extend(std::iter::repeat_n(0.5, count)),
             }
             frame.boxed.extend(std::iter::repeat_n(is_boxed(&block.domain), count));
@@ -158,7 +170,8 @@ impl Encoding {
                 }
                 Domain::Real { lower, upper } => {
                     let moved = start.iter().zip(u).map(|(s, u)| s + scale * (2.0 * u - 1.0));
-                    values.extend(moved.map(|v| v.clamp(*lower, *upper)));
+                    let (low, high) = (lower.max(f64::MIN), upper.min(f64::MAX));
+                    values.extend(moved.map(|v| v.clamp(low, high)));
                 }
                 Domain::Log { lower, upper } => {
                     let (low, high) = (lower.ln(), upper.ln());
@@ -170,7 +183,7 @@ impl Encoding {
                 }
                 Domain::Categorical { choices } => match choices.len() {
                     1 => values.extend(std::iter::repeat_n(0.0, block.elements())),
-                    2 => values.extend(u.iter().map(|u| if *u < 0.5 { 0.0 } else { 1.0 })),
+                    2 => values.extend(u.iter().map(|u| if *u <= 0.5 { 0.0 } else { 1.0 })),
                     k => values.extend(u.chunks(k).map(largest)),
                 },
                 Domain::Manifold(manifold) => {
@@ -243,7 +256,19 @@ fn middle(domain: &Domain) -> f64 {
 }
 
 fn share(value: f64, lower: f64, upper: f64) -> f64 {
-    if upper > lower { ((value - lower) / (upper - lower)).clamp(0.0, 1.0) } else { 0.5 }
+    // By halves: the width of [−10³⁰⁸, 10³⁰⁸] is not a number.
+    let width = 0.5 * upper - 0.5 * lower;
+    if width > 0.0 { ((0.5 * value - 0.5 * lower) / width).clamp(0.0, 1.0) } else { 0.5 }
+}
+
+/// Coordinates in the middle of which `choice` is the largest by a quarter, unless it is so already.
+fn favour(choice: usize, choices: usize) -> impl Iterator<Item = f64> {
+    let coordinates = match choices {
+        1 => 0..0,
+        2 => 1..2,
+        k => 0..k,
+    };
+    coordinates.map(move |i| if choice > 0 && i == choice { 0.75 } else { 0.5 })
 }
 
 /// The index of the largest, the first of equal ones.

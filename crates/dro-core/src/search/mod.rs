@@ -9,6 +9,7 @@
 //! [`Search::state`] and comes back with [`Method::restore`].
 
 mod ask_tell;
+mod block;
 mod encoding;
 mod fleet;
 mod method;
@@ -16,6 +17,7 @@ pub mod recurrent;
 mod run;
 
 pub use ask_tell::{AskTell, Strategy};
+pub use block::BlockSearch;
 pub use encoding::{Encoding, Frame};
 pub use fleet::Fleet;
 pub use method::Method;

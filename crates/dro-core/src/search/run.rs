@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// No evaluation is started after this time.
+    /// No batch is started after this time.
     pub fn time(mut self, time: Duration) -> Self {
         self.budget.time = Some(time);
         self
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Hands out the state after every `every` evaluations (rounded up to whole batches).
+    /// Hands out the state after every `every` evaluations (rounded up to whole batches), and when the search ends.
     pub fn checkpoint(mut self, every: usize, keep: impl FnMut(RunState) -> Result<()> + 'a) -> Self {
         self.checkpoint = Some((every.max(1), Box::new(keep)));
         self
