@@ -11,32 +11,38 @@ pub(crate) fn write(tensors: Vec<(String, Tensor)>) -> Result<Vec<u8>> {
 }
 
 /// Reads strictly: everything that is wanted must be there, and nothing else.
-pub(crate) struct Reader(HashMap<String, Tensor>);
+pub(crate) struct Reader {
+    tensors: HashMap<String, Tensor>,
+    /// All that there were, for messages.
+    names: Vec<String>,
+}
 
 impl Reader {
     pub fn new(bytes: &[u8]) -> Result<Self> {
         safetensors::SafeTensors::deserialize(bytes)?;
-        Ok(Self(candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?))
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let mut names: Vec<String> = tensors.keys().cloned().collect();
+        names.sort_unstable();
+        Ok(Self { tensors, names })
     }
 
     pub fn take(&mut self, name: &str, device: &Device) -> Result<Tensor> {
-        match self.0.remove(name) {
+        match self.tensors.remove(name) {
             Some(tensor) => Ok(tensor.to_device(device)?),
-            None => Err(Error::argument("saved tensors", format!("one named {name:?}"), self.names())),
+            None => {
+                let found = format!("{:?}", self.names);
+                Err(Error::argument("saved tensors", format!("one named {name:?}"), found))
+            }
         }
     }
 
     pub fn finish(self) -> Result<()> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::argument("saved tensors", "no others", self.names()))
+        match self.names.iter().find(|name| self.tensors.contains_key(*name)) {
+            None => Ok(()),
+            Some(other) => {
+                let expected = format!("none named {other:?}");
+                Err(Error::argument("saved tensors", expected, format!("{:?}", self.names)))
+            }
         }
-    }
-
-    fn names(&self) -> String {
-        let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        format!("{names:?}")
     }
 }

@@ -100,8 +100,8 @@ impl BlockSearch {
 
 impl Optimizer for BlockSearch {
     fn ask(&mut self, turn: &Turn<'_>) -> Result<Tensor> {
-        let (value, block) = (turn.value(), turn.block.0);
         self.space.block(turn.block)?;
+        let (value, block) = (turn.value(), turn.block.0);
         if turn.inner == 0 || self.parts[block].is_empty() {
             return Ok(value.clone());
         }

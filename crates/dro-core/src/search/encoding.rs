@@ -190,7 +190,8 @@ impl Encoding {
                     let device = &Device::Cpu;
                     let shape: Vec<usize> = [1].iter().chain(&block.shape).copied().collect();
                     let x = Tensor::from_slice(start, shape, device)?;
-                    let d: Vec<f64> = u.iter().map(|u| scale * (2.0 * u - 1.0)).collect();
+                    let moved = u.iter().map(|u| scale * (2.0 * u - 1.0));
+                    let d: Vec<f64> = moved.map(|d| d.clamp(f64::MIN, f64::MAX)).collect();
                     let d = if d.len() == start.len() {
                         Tensor::from_slice(&d, x.dims(), device)?
                     } else {

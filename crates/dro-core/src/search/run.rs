@@ -226,8 +226,17 @@ impl<'a> Run<'a> {
         let (mut u, mut value, mut rows) = (vec![0.0; dim], Vec::new(), Vec::new());
         let (mut trials, mut costs) = (Vec::new(), Vec::new());
         let mut since_checkpoint = 0;
+        let mut broken = None;
         let termination = loop {
             let elapsed = before + began.elapsed();
+            if let (Some(value), Some(target)) = (search.best().map(|best| best.cost), self.budget.target)
+                && value <= target
+            {
+                break Termination::TargetReached { value, target };
+            }
+            if let Some(reason) = broken {
+                break Termination::Observer { reason };
+            }
             if evaluations >= allowed {
                 break Termination::EvaluationsSpent { used: evaluations, allowed };
             }
@@ -249,7 +258,6 @@ impl<'a> Run<'a> {
             costs.resize(trials.len(), f64::NAN);
             evaluate(&encoding, &rows, elements, &mut costs)?;
 
-            let mut stop = None;
             for ((&trial, &cost), values) in trials.iter().zip(&costs).zip(rows.chunks(elements)) {
                 let best_before = search.best().map(|best| best.cost);
                 search.tell(trial, cost)?;
@@ -259,13 +267,8 @@ impl<'a> Run<'a> {
                 let evaluation = Evaluation { trial, values, cost, best_cost };
                 for observe in &mut self.observe {
                     if let ControlFlow::Break(reason) = observe(&evaluation) {
-                        stop.get_or_insert(Termination::Observer { reason });
+                        broken.get_or_insert(reason);
                     }
-                }
-                if let (Some(value), Some(target)) = (best_cost, self.budget.target)
-                    && value <= target
-                {
-                    stop.get_or_insert(Termination::TargetReached { value, target });
                 }
             }
             since_checkpoint += trials.len();
@@ -276,10 +279,17 @@ impl<'a> Run<'a> {
                 let elapsed = before + began.elapsed();
                 keep(RunState { search: search.state()?, evaluations, stale, elapsed })?;
             }
-            if let Some(termination) = stop {
-                break termination;
-            }
         };
+        if let Some((_, keep)) = &mut self.checkpoint
+            && since_checkpoint > 0
+        {
+            keep(RunState {
+                search: search.state()?,
+                evaluations,
+                stale,
+                elapsed: before + began.elapsed(),
+            })?;
+        }
 
         let best = match search.best() {
             Some(best) => {

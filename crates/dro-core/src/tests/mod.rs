@@ -3,6 +3,10 @@
 
 mod cells;
 mod driver;
+mod encoding;
+mod fleet;
 mod schedule;
+mod search_blocks;
 mod search_laws;
 mod search_progress;
+mod search_run;
