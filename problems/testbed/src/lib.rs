@@ -1,1 +1,6 @@
 //! Test functions, toys and the comparison protocol.
+
+mod error;
+pub mod functions;
+
+pub use error::{Error, Result};
