@@ -16,6 +16,9 @@ pub enum Error {
         /// What it is.
         found: String,
     },
+    /// The run was ended from outside.
+    #[error("interrupted")]
+    Interrupted,
     /// A search refused.
     #[error(transparent)]
     Core(#[from] dro_core::Error),

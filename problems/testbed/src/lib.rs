@@ -2,5 +2,6 @@
 
 mod error;
 pub mod functions;
+pub mod protocol;
 
 pub use error::{Error, Result};
