@@ -1,5 +1,6 @@
 //! The `dro` command: parse, call, print. Everything else is in the libraries.
 
+mod bench;
 mod camera;
 mod closing;
 mod demo;
@@ -36,6 +37,9 @@ enum Command {
     /// Look at weights, or import a published checkpoint.
     #[command(subcommand)]
     Weights(weights::Weights),
+    /// Compare optimizers.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Command::Sfm(Sfm::Run(run)) => run.execute(),
         Command::Sfm(Sfm::Demo(demo)) => demo.execute(),
         Command::Weights(weights) => weights.execute(),
+        Command::Bench(bench) => bench.execute(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -1,1 +1,7 @@
 //! Test functions, toys and the comparison protocol.
+
+mod error;
+pub mod functions;
+pub mod protocol;
+
+pub use error::{Error, Result};
