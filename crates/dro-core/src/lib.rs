@@ -25,6 +25,7 @@ mod tests;
 
 pub mod baselines;
 pub mod cells;
+pub mod rules;
 pub mod search;
 
 pub use budget::{Budget, Termination};

@@ -1,0 +1,6 @@
+mod checkpoint;
+mod descent;
+mod estimators;
+mod loss;
+mod session;
+mod toy;
