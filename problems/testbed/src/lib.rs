@@ -3,5 +3,6 @@
 mod error;
 pub mod functions;
 pub mod protocol;
+pub mod training;
 
 pub use error::{Error, Result};

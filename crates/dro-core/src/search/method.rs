@@ -63,12 +63,9 @@ impl Method {
     }
 
     /// A fresh search.
-    ///
-    /// # Errors
-    /// See [`recurrent::Weights::bundled`](super::recurrent::Weights::bundled).
-    pub fn build(self, frame: &Frame, seed: u64) -> Result<Box<dyn Search>> {
-        Ok(match self {
-            Self::Recurrent => boxed(RecurrentSearch::new(frame, seed)?),
+    pub fn build(self, frame: &Frame, seed: u64) -> Box<dyn Search> {
+        match self {
+            Self::Recurrent => boxed(RecurrentSearch::new(frame, seed)),
             Self::CmaEs => boxed(CmaEs::new(frame, seed)),
             Self::NelderMead => boxed(NelderMead::new(frame, seed)),
             Self::DifferentialEvolution => boxed(DifferentialEvolution::new(frame, seed)),
@@ -76,7 +73,7 @@ impl Method {
             Self::OnePlusOneEs => boxed(OnePlusOneSearch::new(frame, seed)),
             Self::Spsa => boxed(Spsa::new(frame, seed)),
             Self::Random => boxed(RandomSearch::new(frame, seed)),
-        })
+        }
     }
 
     /// The search that [`Search::state`] saved, open trials and all.

@@ -34,7 +34,6 @@ use self::{
     policy::{Controls, FEATURES, Features, HIDDEN, Hidden, Kind},
 };
 use super::{Frame, Strategy};
-use crate::Result;
 
 /// Standard deviation of the first samples, in units of the box.
 const SIGMA: f64 = 0.3;
@@ -119,11 +118,8 @@ struct Scratch {
 
 impl RecurrentSearch {
     /// The bundled weights.
-    ///
-    /// # Errors
-    /// See [`Weights::bundled`].
-    pub fn new(frame: &Frame, seed: u64) -> Result<Self> {
-        Ok(Self::with(frame, seed, Weights::bundled()?))
+    pub fn new(frame: &Frame, seed: u64) -> Self {
+        Self::with(frame, seed, Weights::bundled())
     }
 
     /// Weights of one's own.

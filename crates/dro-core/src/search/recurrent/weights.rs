@@ -1,11 +1,8 @@
 //! The network's parameters: bundled, or one's own.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::policy::{HIDDEN, OUTPUTS, PARAMETERS, ROW};
@@ -26,16 +23,17 @@ impl Weights {
     pub const PARAMETERS: usize = PARAMETERS;
 
     /// Those that come with this crate, trained on generated tasks (docs/training.md has the command).
-    ///
-    /// # Errors
-    /// None, as long as the file in the crate is whole (a test reads it).
-    pub fn bundled() -> Result<Self> {
+    pub fn bundled() -> Self {
         static LOADED: OnceLock<Weights> = OnceLock::new();
-        if let Some(weights) = LOADED.get() {
-            return Ok(weights.clone());
-        }
-        let weights = Self::from_safetensors(BUNDLED)?;
-        Ok(LOADED.get_or_init(|| weights).clone())
+        // Not input: the file is part of the program, and every test of the search reads it.
+        #[allow(clippy::expect_used)]
+        let load = || Self::from_safetensors(BUNDLED).expect("the weights file in the crate is whole");
+        LOADED.get_or_init(load).clone()
+    }
+
+    /// Names and shapes of the tensors in a weights file, in the order of θ.
+    pub fn layout() -> Vec<(String, Vec<usize>)> {
+        TENSORS.iter().map(|(name, units)| ((*name).to_owned(), vec![*units, ROW])).collect()
     }
 
     /// All zeros: the settings made by hand, nothing learned.
@@ -95,34 +93,20 @@ impl Weights {
         }
         Self::new(&theta)
     }
-
-    /// The tensors of a weights file, by name.
-    pub fn tensors(&self) -> Result<HashMap<String, Tensor>> {
-        let mut rest = self.theta();
-        let mut tensors = HashMap::new();
-        for (name, units) in TENSORS {
-            let (own, after) = rest.split_at(units * ROW);
-            rest = after;
-            tensors.insert(name.to_owned(), Tensor::from_slice(own, (units, ROW), &Device::Cpu)?);
-        }
-        Ok(tensors)
-    }
 }
 
 /// The bundled weights are saved as `null`.
 impl Serialize for Weights {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let bundled = Self::bundled().is_ok_and(|bundled| bundled == *self);
-        if bundled { serializer.serialize_none() } else { self.0.serialize(serializer) }
+        if *self == Self::bundled() { serializer.serialize_none() } else { self.0.serialize(serializer) }
     }
 }
 
 impl<'de> Deserialize<'de> for Weights {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let weights = match Option::<Vec<f32>>::deserialize(deserializer)? {
-            None => Self::bundled(),
-            Some(theta) => Self::new(&theta),
-        };
-        weights.map_err(serde::de::Error::custom)
+        match Option::<Vec<f32>>::deserialize(deserializer)? {
+            None => Ok(Self::bundled()),
+            Some(theta) => Self::new(&theta).map_err(serde::de::Error::custom),
+        }
     }
 }
