@@ -89,7 +89,7 @@ impl BlockSearch {
                 row.iter().map(|v| domain.nearest(if v.is_finite() { *v } else { 0.0 })).collect();
             let Some(encoding) = self.encoding(block, &start)? else { break };
             let seed = [block, turn.stage, i].into_iter().fold(self.seed, |seed, k| mix(seed, k as u64));
-            let search = self.method.build(&encoding.frame(), seed);
+            let search = self.method.build(&encoding.frame(), seed)?;
             let total = total.is_finite().then_some(*total);
             elements.push(Element { start, encoding, search, trial: None, total });
         }

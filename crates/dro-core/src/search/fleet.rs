@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// use dro_core::search::{Fleet, Frame, Method};
 ///
 /// # fn main() -> dro_core::Result<()> {
-/// let searches = (0..16).map(|seed| Method::CmaEs.build(&Frame::unit(3), seed)).collect();
+/// let searches = (0..16).map(|seed| Method::CmaEs.build(&Frame::unit(3), seed)).collect::<dro_core::Result<_>>()?;
 /// let mut fleet = Fleet::new(searches)?;
 /// // Every task has its own target.
 /// let targets = Tensor::rand(0f32, 1f32, (16, 1, 3), &Device::Cpu)?;

@@ -7,7 +7,7 @@ use super::search_laws::methods;
 use crate::search::{Fleet, Frame, Method, Search};
 
 fn fleet(method: Method, tasks: u64) -> Fleet<Box<dyn Search>> {
-    Fleet::new((0..tasks).map(|seed| method.build(&Frame::unit(3), seed)).collect()).unwrap()
+    Fleet::new((0..tasks).map(|seed| method.build(&Frame::unit(3), seed).unwrap()).collect()).unwrap()
 }
 
 fn cost(task: usize, x: &[f64]) -> f64 {
@@ -32,7 +32,7 @@ proptest! {
             fleet.tell_tensor(&Tensor::new(totals, &Device::Cpu).unwrap()).unwrap();
         });
         for (task, search) in fleet.searches().iter().enumerate() {
-            let mut alone = method.build(&Frame::unit(3), task as u64);
+            let mut alone = method.build(&Frame::unit(3), task as u64).unwrap();
             let mut x = [0.0; 3];
             for _ in 0..12 {
                 let trials: Vec<_> =
@@ -58,6 +58,9 @@ fn wrong_sizes_are_named() {
     fleet.tell_tensor(&totals((4, 2))).unwrap();
     assert!(fleet.tell_tensor(&totals((4, 2))).is_err(), "told twice");
     assert!(Fleet::<Box<dyn Search>>::new(Vec::new()).is_err());
-    let mixed = vec![Method::CmaEs.build(&Frame::unit(2), 0), Method::CmaEs.build(&Frame::unit(3), 0)];
+    let mixed = vec![
+        Method::CmaEs.build(&Frame::unit(2), 0).unwrap(),
+        Method::CmaEs.build(&Frame::unit(3), 0).unwrap(),
+    ];
     assert!(Fleet::new(mixed).is_err());
 }

@@ -82,7 +82,7 @@ proptest! {
         method in methods(), frame in frames(1..7), cost in rugged(), seed: u64,
         batches in proptest::collection::vec(1usize..9, 1..60),
     ) {
-        let mut search = method.build(&frame, seed);
+        let mut search = method.build(&frame, seed).unwrap();
         let (mut lowest, mut numbers) = (f64::INFINITY, Vec::new());
         let mut x = vec![0.0; frame.dim()];
         for batch in batches {
@@ -122,9 +122,9 @@ proptest! {
         method in methods(), frame in frames(1..7), cost in rugged(), seed: u64, shuffles: (u64, u64),
         batches in proptest::collection::vec(1usize..9, 1..40),
     ) {
-        let run = |shuffle| trace(&mut *method.build(&frame, seed), cost, &batches, shuffle);
+        let run = |shuffle| trace(&mut *method.build(&frame, seed).unwrap(), cost, &batches, shuffle);
         prop_assert_eq!(run(shuffles.0), run(shuffles.1));
-        let other = trace(&mut *method.build(&frame, seed ^ 1), cost, &batches, 0);
+        let other = trace(&mut *method.build(&frame, seed ^ 1).unwrap(), cost, &batches, 0);
         // The start is the same for all seeds, and what is clamped may be.
         let long = batches.iter().sum::<usize>() > 20 + 10 * frame.dim();
         prop_assert!(!long || other != run(0), "the seed has no effect");
@@ -135,7 +135,7 @@ proptest! {
         method in methods(), frame in frames(1..6), cost in rugged(), seed: u64,
         before in proptest::collection::vec(1usize..6, 0..30), open in 0usize..8, told in 0usize..8,
     ) {
-        let mut search = method.build(&frame, seed);
+        let mut search = method.build(&frame, seed).unwrap();
         drive(&mut *search, cost, &before, 0, |_, _, _| {});
         // Some trials open, some of them told and not yet absorbed.
         let mut x = vec![0.0; frame.dim()];
@@ -167,7 +167,7 @@ proptest! {
         kind in 0usize..6, seed: u64,
     ) {
         let frame = Frame { start: vec![if corner { 1.0 } else { 0.0 }; dim], boxed: vec![boxed; dim] };
-        let mut search = method.build(&frame, seed);
+        let mut search = method.build(&frame, seed).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut x = vec![0.0; dim];
         for _ in 0..if dim == 50 { 150 } else { 600 } {
@@ -194,7 +194,7 @@ proptest! {
 #[test]
 fn trials_that_are_not_open_are_named() {
     for method in Method::ALL {
-        let mut search = method.build(&Frame::unit(2), 0);
+        let mut search = method.build(&Frame::unit(2), 0).unwrap();
         let mut x = [0.0; 2];
         search.ask(&mut x).unwrap();
         search.ask(&mut x).unwrap();
@@ -209,7 +209,7 @@ fn names_lead_to_methods_and_back() {
     for method in Method::ALL {
         assert_eq!(method.name().parse::<Method>().unwrap(), *method);
         assert_eq!(serde_json::to_string(method).unwrap(), format!("{:?}", method.name()));
-        assert_eq!(method.build(&Frame::unit(1), 0).name(), method.name());
+        assert_eq!(method.build(&Frame::unit(1), 0).unwrap().name(), method.name());
     }
     let error = "gradient-descent".parse::<Method>().unwrap_err().to_string();
     assert!(error.contains("random") && error.contains("gradient-descent"), "{error}");

@@ -40,7 +40,7 @@ fn best(method: Method, bowl: &Bowl, evaluations: usize, seed: u64) -> f64 {
     let dim = bowl.bottom.len();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let start = (0..dim).map(|_| rng.random()).collect();
-    let mut search = method.build(&Frame { start, boxed: vec![true; dim] }, seed);
+    let mut search = method.build(&Frame { start, boxed: vec![true; dim] }, seed).unwrap();
     let mut x = vec![0.0; dim];
     for _ in 0..evaluations {
         let id = search.ask(&mut x).unwrap();
@@ -106,7 +106,8 @@ fn cma_es_leaves_a_local_minimum_by_restarting() {
             .sum::<f64>()
     };
     for seed in 0..6 {
-        let mut search = Method::CmaEs.build(&Frame { start: vec![0.05; 2], boxed: vec![true; 2] }, seed);
+        let mut search =
+            Method::CmaEs.build(&Frame { start: vec![0.05; 2], boxed: vec![true; 2] }, seed).unwrap();
         let mut x = [0.0; 2];
         for _ in 0..6000 {
             let id = search.ask(&mut x).unwrap();
@@ -120,7 +121,7 @@ fn cma_es_leaves_a_local_minimum_by_restarting() {
 #[test]
 fn a_minimum_in_a_corner_of_the_box_is_reached() {
     for method in Method::ALL {
-        let mut search = method.build(&Frame::unit(4), 3);
+        let mut search = method.build(&Frame::unit(4), 3).unwrap();
         let mut x = [0.0; 4];
         for _ in 0..1200 {
             let id = search.ask(&mut x).unwrap();
@@ -140,7 +141,7 @@ fn batches_and_late_tells_still_converge() {
             continue;
         }
         let bowl = Bowl::random(4, 10.0, 1e-3, 5);
-        let mut search = method.build(&Frame::unit(4), 5);
+        let mut search = method.build(&Frame::unit(4), 5).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let (mut x, mut open) = (vec![0.0; 4], Vec::new());
         for _ in 0..6000 {
