@@ -15,7 +15,7 @@ use dro_core::search::Method;
 use dro_record::write_atomically;
 use dro_testbed::{
     Error,
-    protocol::{Report, Settings, Watch, bbob, chen, export, refresh},
+    protocol::{Report, Settings, Watch, bbob, chen, export, refresh, toys},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -38,7 +38,7 @@ pub struct Testbed {
     /// Which methods; all if not given.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     methods: Vec<Method>,
-    /// Instances of each of Chen's functions, and runs of each toy, at least 2 [default: 100].
+    /// Instances of each of Chen's functions, and runs of each toy (of which 21 at most), at least 2 [default: 100].
     #[arg(long, value_name = "N")]
     repeats: Option<usize>,
     /// Instances of each BBOB function [default: 5].
@@ -130,9 +130,10 @@ impl Testbed {
 
         let mut reports: Vec<Report> = Vec::new();
         let mut outcome = Outcome::Done;
-        let suites: [(SuiteChoice, &dyn Fn() -> dro_testbed::Result<Report>); 2] = [
+        let suites: [(SuiteChoice, &dyn Fn() -> dro_testbed::Result<Report>); 3] = [
             (SuiteChoice::Chen, &|| chen::run(&settings, &watch)?.report()),
             (SuiteChoice::Bbob, &|| bbob::run(&settings, &watch)?.report()),
+            (SuiteChoice::Toys, &|| toys::run(&settings, &watch)?.report()),
         ];
         for (suite, run) in suites {
             if !wants(suite) {

@@ -17,7 +17,7 @@ import warnings
 import numpy as np
 
 # Student's t, 97.5 %, for the intervals.
-STUDENT = {4: 2.776, 9: 2.262, 19: 2.093, 29: 2.045, 49: 2.010, 99: 1.984}
+STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 9: 2.262, 19: 2.093, 29: 2.045, 49: 2.010, 99: 1.984}
 TARGETS = [10 ** (2 - i / 5) for i in range(51)]
 BUDGETS = (10, 50, 100)
 

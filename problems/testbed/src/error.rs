@@ -19,6 +19,17 @@ pub enum Error {
     /// The run was ended from outside.
     #[error("interrupted")]
     Interrupted,
+    /// A picture cannot be encoded.
+    #[error("picture of {} by {} pixels: {source}", size.0, size.1)]
+    Picture {
+        /// Width and height.
+        size: (u32, u32),
+        /// What the encoder said.
+        source: image::ImageError,
+    },
+    /// A camera or a pose is refused.
+    #[error(transparent)]
+    Vision(#[from] dro_vision::Error),
     /// A search refused.
     #[error(transparent)]
     Core(#[from] dro_core::Error),

@@ -37,6 +37,14 @@ fn curves_pictures_and_tables_are_written() {
     let csv = fs::read_to_string(out.path().join("bbob-runs.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 24 * 2);
     assert!(out.path().join("bbob-3d.svg").is_file());
+
+    let told = bench(out.path(), "--quick --suite toys --methods random").works();
+    assert!(told.contains("| start |") && told.contains("localisation"), "{told}");
+    for toy in ["staircase", "registration", "localisation", "cart-pole", "max-cut", "tuning", "binarisation"]
+    {
+        assert!(image::open(out.path().join(format!("toy-{toy}.png"))).unwrap().width() > 200);
+        assert!(out.path().join(format!("toy-{toy}.svg")).is_file());
+    }
     nothing_half_written(out.path());
 }
 

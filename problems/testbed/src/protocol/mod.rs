@@ -2,6 +2,7 @@
 //!
 //! * [`chen`]: four functions, many instances, mean best value with its interval per evaluation.
 //! * [`bbob`]: 24 functions, shares of targets reached per evaluation and dimension.
+//! * [`toys`]: small real problems, each with a picture.
 //!
 //! What a problem is drawn from, and what a search's random numbers are, depends on the seed and on the problem alone:
 //! not on the other methods in the run, and not on the number of threads.
@@ -24,6 +25,7 @@ pub mod chen;
 mod document;
 mod export;
 mod statistics;
+pub mod toys;
 mod trace;
 
 pub use document::{Report, refresh};
@@ -42,7 +44,7 @@ pub struct Settings {
     pub methods: Vec<Method>,
     /// What everything is drawn from.
     pub seed: u64,
-    /// Instances of each of Chen's functions, and runs of each toy.
+    /// Instances of each of Chen's functions, and runs of each toy (at most [`toys::MOST_REPEATS`]).
     pub repeats: usize,
     /// Dimensions of the BBOB functions.
     pub dims: Vec<usize>,

@@ -30,6 +30,7 @@ impl Results {
                 "share of targets reached",
             )
             .log_x();
+            let mut highest: f64 = 0.0;
             for &method in &self.methods {
                 let mut points = Vec::new();
                 for evaluations in steps(100 * dim) {
@@ -37,10 +38,12 @@ impl Results {
                     let half = share.half_width;
                     csv += &format!("{dim},{method},{evaluations},{},{half}\n", share.mean);
                     points.push((evaluations as f64 / dim as f64, share.mean));
+                    highest = highest.max(share.mean);
                 }
                 chart = chart.line(Line::new(method.name(), points));
             }
-            report.svg(format!("bbob-{dim}d"), &chart)?;
+            // The names stand in the upper right corner, where these curves end.
+            report.svg(format!("bbob-{dim}d"), &chart.y_range(0.0, 1.6 * highest))?;
         }
         report.file("bbob.csv", csv);
         report.table = format!("{}\n{}\n{}", self.budgets()?, self.groups()?, self.gaps());
