@@ -16,7 +16,7 @@ use std::{
 use crate::{
     Program,
     group::Group,
-    protocol::{Answer, reply},
+    protocol::{Answer, cut, is_broken_answer, reply},
     tail::{Log, Tail},
 };
 
@@ -128,6 +128,7 @@ impl Process {
 
         let began = Instant::now();
         let (mut bytes, mut lines, mut refused_at, mut ended_at) = (0, 0, None, None);
+        let mut broken: Option<(Instant, String)> = None;
         loop {
             if stopping() {
                 return Exchange::Stopped;
@@ -143,6 +144,10 @@ impl Process {
                         return Exchange::Answered(answer);
                     }
                     *garbage += 1;
+                    if broken.is_none() && is_broken_answer(&line) {
+                        broken =
+                            Some((Instant::now(), String::from_utf8_lossy(line.trim_ascii()).into_owned()));
+                    }
                     lines += 1;
                     bytes += line.len() as u64;
                 }
@@ -158,6 +163,13 @@ impl Process {
             }
             if lines > FLOOD_LINES || bytes > FLOOD_BYTES {
                 return Exchange::Flooded;
+            }
+            // Without this a script that prints `{"cost":}` would be waited for without end.
+            if let Some((at, line)) = &broken
+                && at.elapsed() > GRACE
+            {
+                self.answered += 1;
+                return Exchange::Answered(Err(format!("expected an answer in JSON, found {}", cut(line))));
             }
             let past = |at: Option<Instant>, patience| at.is_some_and(|at| at.elapsed() > patience);
             if past(ended_at, 4 * TICK) {

@@ -67,6 +67,15 @@ pub(crate) fn reply(line: &[u8], id: u64) -> Option<Answer> {
     })
 }
 
+/// Whether a line that is no answer was meant to be one: an object with a cost that is no JSON, such as `{"cost":}` of a
+/// script whose computation printed nothing.
+pub(crate) fn is_broken_answer(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.first() == Some(&b'{')
+        && line.windows(6).any(|part| part == b"\"cost\"")
+        && serde_json::from_slice::<Value>(&without_infinities(line)).is_err()
+}
+
 /// Replaces bare words that JSON does not know (`NaN`, `-Infinity`, `inf`) and numbers that a float64 does not hold by
 /// null.
 fn without_infinities(line: &[u8]) -> Vec<u8> {
@@ -138,6 +147,14 @@ mod tests {
             assert_eq!(reply(line.as_bytes(), 7), expected, "{line}");
         }
         assert_eq!(reply(b"\xff\xfe{", 7), None);
+    }
+
+    #[test]
+    fn a_broken_answer_is_recognised() {
+        assert!(is_broken_answer(br#"{"id":7,"cost":}"#) && is_broken_answer(b" {\"cost\": 1,5\n"));
+        for line in [r#"{"id":8,"cost":1}"#, r#"{"id":8,"cost":NaN}"#, "the \"cost\" is {", "{", ""] {
+            assert!(!is_broken_answer(line.as_bytes()), "{line}");
+        }
     }
 
     proptest! {

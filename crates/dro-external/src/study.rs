@@ -175,7 +175,7 @@ impl Study {
             None => 0.0,
         };
         let encoding = self.variables.encoding();
-        let search = self.method.build(&encoding.frame(), self.seed);
+        let search = self.method.build(&encoding.frame(), self.seed)?;
         let allowed = self.evaluations.unwrap_or_else(|| encoding.dim().saturating_mul(100));
         let mut going = Going {
             search,

@@ -291,7 +291,10 @@ impl Variable {
         };
         if self.kind == Kind::Se3 {
             if start.len() != se3::STORED * self.values() {
-                let expected = format!("{} poses of 4x4 numbers", self.values());
+                let expected = match self.values() {
+                    1 => "a 4x4 matrix".into(),
+                    poses => format!("{poses} 4x4 matrices"),
+                };
                 return wrong(expected, format!("{} numbers", start.len()));
             }
             let far = start.chunks(se3::STORED).map(se3::distance_from_pose).fold(0.0, f64::max);

@@ -21,7 +21,7 @@ fn answering(before: &str, cost: &str) -> Program {
 
 /// An awk call that sees a candidate's numbers as `$6`, `$8`, … in the variables' order, and `$3` as its id.
 fn awk(expression: &str) -> String {
-    format!("echo \"$line\" | awk -F'[][:,{{}}]+' '{{printf \"%.17g\", {expression}}}'")
+    format!("echo \"$line\" | awk -F'[:,{{}}]+' '{{printf \"%.17g\", {expression}}}'")
 }
 
 /// Two real numbers.

@@ -76,7 +76,7 @@ fn neither_side_waits_for_the_other_whatever_the_size() {
     let big = Variables::new(vec![Variable::real("w", 0.0, 1.0).shape([200, 1000])]).unwrap();
     let noise = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo start";
     let program = Program::new(format!(
-        "{noise}; while read -r line; do echo \"not json $line\"; {noise} >&2; echo '{{\"cost\":1}}'; done"
+        "{noise}; while read -r line; do echo \"not json $line\"; {{ {noise}; }} >&2; echo '{{\"cost\":1}}'; done"
     ));
     let cost = ExternalCost::new(big, &program.timeout(LONG)).unwrap();
     let finished = cost.evaluate_all(&[vec![0.123_456_789_012_345; 200_000], vec![0.5; 200_000]]).unwrap();

@@ -127,14 +127,15 @@ fn a_journal_of_another_run_is_refused() {
 
     drop(journal);
     let text = fs::read_to_string(&path).unwrap();
-    let first = text.lines().nth(1).unwrap();
-    let entry: Entry = serde_json::from_str(first).unwrap();
+    let entry: Entry = serde_json::from_str(text.lines().nth(3).unwrap()).unwrap();
     let a = entry.x.get("a").unwrap().as_f64().unwrap();
     let nudged = f64::from_bits(a.to_bits() + 1);
-    fs::write(&path, text.replace(&a.to_string(), &nudged.to_string())).unwrap();
+    let (own, other) = (format!("{{\"a\":{a:?},"), format!("{{\"a\":{nudged:?},"));
+    assert!(text.contains(&own), "{text}");
+    fs::write(&path, text.replace(&own, &other)).unwrap();
     let mut journal = Journal::resume(&path).unwrap().unwrap();
     let error = study.minimize(&program, Some(&mut journal), &mut ()).unwrap_err().to_string();
-    assert!(error.contains(&format!("evaluation {}, \"a\": expected {a}", entry.id)), "{error}");
+    assert!(error.contains(&format!("evaluation {}, \"a\": expected {a:?}", entry.id)), "{error}");
 }
 
 #[test]

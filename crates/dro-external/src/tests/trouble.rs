@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use FailureKind::{Crashed, Flooded, TimedOut};
+use FailureKind::{Crashed, Flooded, Reported, TimedOut};
 
 #[test]
 fn a_crash_fails_its_evaluation_and_no_other() {
@@ -32,6 +32,17 @@ fn lines_that_mean_nothing_are_counted() {
     for evaluation in &finished {
         assert_eq!((&evaluation.cost, evaluation.garbage), (&Ok(1.0), 5), "{evaluation:?}");
     }
+}
+
+#[test]
+fn an_answer_that_is_no_json_fails_unless_a_better_one_follows() {
+    // What a script prints whose computation printed nothing; without a limit of time.
+    let script = r#"while read -r line; do id=${line#*:}; id=${id%%,*}; echo "{\"id\":$id,\"cost\":}"
+        test $id = 1 || echo "{\"id\":$id,\"cost\":2}"; done"#;
+    let costs = costs(&Program::new(script), 3);
+    assert_eq!(kinds(&costs), [None, Some(Reported), None]);
+    let reason = &costs[1].as_ref().unwrap_err().reason;
+    assert_eq!(reason, r#"expected an answer in JSON, found {"id":1,"cost":}"#);
 }
 
 #[test]
