@@ -2,6 +2,7 @@
 //!
 //! * [`Unroll`] is what is trained: a rule that runs on sampled tasks, a truncated piece at a time.
 //! * An [`Estimator`] turns roll-outs into a meta-gradient: [`Es`], [`Pes`] or [`Bptt`].
+//! * A [`TensorUnroll`] makes an `Unroll` of any [`LearnedOptimizer`](dro_core::LearnedOptimizer) and a [`TaskFamily`].
 //! * A [`Trainer`] steps θ with it; a [`Session`] does so in a folder, with checkpoints, a log and a curve.
 //!
 //! ```
@@ -59,6 +60,7 @@ mod random;
 mod schedule;
 mod session;
 mod settings;
+mod tensor;
 mod trainer;
 mod unroll;
 mod weights;
@@ -78,6 +80,7 @@ pub use random::{Tasks, held_out};
 pub use schedule::{Curriculum, RateKind, RateSchedule};
 pub use session::{Ended, Metric, Session, curve};
 pub use settings::{Settings, Validation};
+pub use tensor::{GpSamples, TaskFamily, TensorLoss, TensorState, TensorTask, TensorUnroll};
 pub use trainer::{Best, Report, Trainer};
 pub use unroll::Unroll;
 pub use weights::{load_weights, save_weights};

@@ -11,6 +11,8 @@ pub(crate) enum Purpose {
     Task = 1,
     HeldOut = 2,
     Noise = 3,
+    Initial = 4,
+    Problem = 5,
 }
 
 /// The stream of random numbers at one place of a training: the four numbers are the key of the cipher.
