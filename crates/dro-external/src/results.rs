@@ -226,7 +226,7 @@ fn table(evaluations: &[Entry]) -> io::Result<Vec<u8>> {
         }
         let fixed = [
             entry.id.to_string(),
-            entry.cost.map_or("failed".into(), |cost| number(cost)),
+            entry.cost.map_or("failed".into(), number),
             if best.is_finite() { number(best) } else { String::new() },
             kind,
             entry.failure.as_ref().map_or(String::new(), |failure| failure.reason.clone()),

@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -72,10 +72,7 @@ impl Workers {
 
     /// The next finished evaluation, if there is one in time.
     pub fn next(&self, patience: Duration) -> Option<Finished> {
-        match self.finished.recv_timeout(patience) {
-            Ok(finished) => Some(finished),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.finished.recv_timeout(patience).ok()
     }
 }
 

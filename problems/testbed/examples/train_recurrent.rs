@@ -5,8 +5,8 @@ use std::{error::Error, ops::ControlFlow};
 
 use dro_testbed::training::Recurrent;
 use dro_train::{
-    AdamW, Checkpoint, Es, EstimatorConfig, OptimizerConfig, RateKind, RateSchedule, Session, Settings, Trainer,
-    Validation,
+    AdamW, Checkpoint, Es, EstimatorConfig, OptimizerConfig, RateKind, RateSchedule, Session, Settings,
+    Trainer, Validation,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,7 +19,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         seed: 1,
         steps,
         optimizer: OptimizerConfig::AdamW(AdamW::default()),
-        schedule: RateSchedule { kind: RateKind::Cosine, rate: 0.02, warm_up: 10, floor: 0.1, ..Default::default() },
+        schedule: RateSchedule {
+            kind: RateKind::Cosine,
+            rate: 0.02,
+            warm_up: 10,
+            floor: 0.1,
+            ..Default::default()
+        },
         validation: Validation { every: 25, tasks: 400, seed: 1 },
         ..Settings::default()
     };

@@ -20,7 +20,7 @@
 mod error;
 pub mod functions;
 pub mod protocol;
-pub mod training;
 pub mod toys;
+pub mod training;
 
 pub use error::{Error, Result};

@@ -63,8 +63,15 @@ impl Method {
     }
 
     /// A fresh search.
-    pub fn build(self, frame: &Frame, seed: u64) -> Box<dyn Search> {
-        match self {
+    ///
+    /// # Errors
+    /// If the frame has no coordinates.
+    pub fn build(self, frame: &Frame, seed: u64) -> Result<Box<dyn Search>> {
+        if frame.dim() == 0 || frame.boxed.len() != frame.dim() {
+            let found = format!("{} of them, {} boxed or not", frame.dim(), frame.boxed.len());
+            return Err(Error::argument("frame", "at least one coordinate, each boxed or not", found));
+        }
+        Ok(match self {
             Self::Recurrent => boxed(RecurrentSearch::new(frame, seed)),
             Self::CmaEs => boxed(CmaEs::new(frame, seed)),
             Self::NelderMead => boxed(NelderMead::new(frame, seed)),
@@ -73,7 +80,7 @@ impl Method {
             Self::OnePlusOneEs => boxed(OnePlusOneSearch::new(frame, seed)),
             Self::Spsa => boxed(Spsa::new(frame, seed)),
             Self::Random => boxed(RandomSearch::new(frame, seed)),
-        }
+        })
     }
 
     /// The search that [`Search::state`] saved, open trials and all.

@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         }
         let allowed = self.budget.evaluations.unwrap_or_else(|| encoding.dim().saturating_mul(100));
         let (mut search, mut evaluations, mut stale, before) = match self.resumed {
-            None => (self.method.build(&encoding.frame(), self.seed), 0, 0, Duration::ZERO),
+            None => (self.method.build(&encoding.frame(), self.seed)?, 0, 0, Duration::ZERO),
             Some(state) => (Method::restore(state.search)?, state.evaluations, state.stale, state.elapsed),
         };
         let (dim, elements, began) = (encoding.dim(), encoding.elements(), Instant::now());

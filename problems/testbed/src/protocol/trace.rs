@@ -9,7 +9,7 @@ use crate::{Result, functions::BlackBox};
 /// # Errors
 /// As the search's.
 pub fn best_so_far(f: &dyn BlackBox, method: Method, evaluations: usize, seed: u64) -> Result<Vec<f64>> {
-    let mut search = method.build(&Frame::unit(f.dim()), seed);
+    let mut search = method.build(&Frame::unit(f.dim()), seed)?;
     let mut u = vec![0.5; f.dim()];
     let mut best = f64::INFINITY;
     let mut curve = Vec::with_capacity(evaluations);

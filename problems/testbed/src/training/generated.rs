@@ -103,9 +103,8 @@ impl GeneratedTask {
         let condition = 10f64.powf(3.0 * rng.random::<f64>() * rng.random::<f64>());
         let ordered: bool = rng.random();
         let last = dim.saturating_sub(1).max(1) as f64;
-        let scales = (0..dim)
-            .map(|i| condition.powf(if ordered { i as f64 / last } else { rng.random() }))
-            .collect();
+        let scales =
+            (0..dim).map(|i| condition.powf(if ordered { i as f64 / last } else { rng.random() })).collect();
         let length = 0.15 * (dim as f64).sqrt() * (1.2 * rng.random::<f64>()).exp();
         let relevance: Vec<f64> = (0..dim).map(|_| (0.5 * normal(rng)).exp() / length).collect();
         let mut task = Self {

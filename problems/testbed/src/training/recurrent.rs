@@ -47,7 +47,8 @@ impl Unroll for Recurrent {
     /// Small random gates; heads of zero, so that training starts from the settings made by hand.
     fn initial(&self, seed: u64) -> Vec<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let gates: usize = Weights::layout().iter().filter(|(name, _)| name.starts_with("gru")).map(size).sum();
+        let gates: usize =
+            Weights::layout().iter().filter(|(name, _)| name.starts_with("gru")).map(size).sum();
         let noise = StandardNormal.sample_iter(&mut rng).take(gates).map(|z: f32| 0.2 * z);
         noise.chain(std::iter::repeat(0.0)).take(Weights::PARAMETERS).collect()
     }
