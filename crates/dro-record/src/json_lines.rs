@@ -96,7 +96,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         let mut log = JsonLines::create(&path).unwrap();
-        (log.write(&1).unwrap(), log.write(&2).unwrap());
+        log.write(&1).unwrap();
+        log.write(&2).unwrap();
         drop(log);
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"34").unwrap();
         assert_eq!(read_json_lines::<i32>(&path).unwrap(), [1, 2]);

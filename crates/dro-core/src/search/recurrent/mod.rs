@@ -1,7 +1,7 @@
 //! The learned optimizer for any number of dimensions.
 //!
-//! Three things remember what was tried. A *memory* ([`memory`]) holds the last points and costs as a Gaussian process,
-//! a *distribution* ([`distribution`]) the region in search, and a GRU ([`policy`]) the course of events: after every
+//! Three things remember what was tried. A *memory* (`memory`) holds the last points and costs as a Gaussian process,
+//! a *distribution* (`distribution`) the region in search, and a GRU (`policy`) the course of events: after every
 //! evaluation it reads how the cost compares with the incumbent, with what was expected and with what was seen, and
 //! decides how the next candidate is made and judged. The GRU's parameters were trained by evolution strategies on
 //! generated tasks; with parameters of zero the search runs on settings made by hand.
