@@ -7,6 +7,7 @@ mod demo;
 mod device;
 mod interrupt;
 mod message;
+mod minimize;
 mod progress;
 mod run;
 mod solve;
@@ -37,6 +38,8 @@ enum Command {
     /// Look at weights, or import a published checkpoint.
     #[command(subcommand)]
     Weights(weights::Weights),
+    /// The best input of any program that prints a cost.
+    Minimize(minimize::Minimize),
     /// Compare optimizers.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Sfm(Sfm::Run(run)) => run.execute(),
         Command::Sfm(Sfm::Demo(demo)) => demo.execute(),
         Command::Weights(weights) => weights.execute(),
+        Command::Minimize(minimize) => minimize.execute(),
         Command::Bench(bench) => bench.execute(),
     };
     match outcome {

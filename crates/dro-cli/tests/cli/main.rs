@@ -8,6 +8,7 @@ mod fixture;
 mod images;
 mod interrupt;
 mod layouts;
+mod minimize;
 mod names;
 mod outputs;
 mod overwrite;
