@@ -10,6 +10,7 @@ mod message;
 mod progress;
 mod run;
 mod solve;
+mod train;
 mod values;
 mod weights;
 
@@ -37,6 +38,8 @@ enum Command {
     /// Look at weights, or import a published checkpoint.
     #[command(subcommand)]
     Weights(weights::Weights),
+    /// Train the parameters of a learned optimizer.
+    Train(train::Train),
     /// Compare optimizers.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Sfm(Sfm::Run(run)) => run.execute(),
         Command::Sfm(Sfm::Demo(demo)) => demo.execute(),
         Command::Weights(weights) => weights.execute(),
+        Command::Train(train) => train.execute(),
         Command::Bench(bench) => bench.execute(),
     };
     match outcome {

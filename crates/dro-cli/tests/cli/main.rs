@@ -12,5 +12,6 @@ mod names;
 mod outputs;
 mod overwrite;
 mod readme;
+mod train;
 mod video;
 mod weights;
