@@ -11,6 +11,7 @@ mod minimize;
 mod progress;
 mod run;
 mod solve;
+mod train;
 mod values;
 mod weights;
 
@@ -40,6 +41,8 @@ enum Command {
     Weights(weights::Weights),
     /// The best input of any program that prints a cost.
     Minimize(minimize::Minimize),
+    /// Train the parameters of a learned optimizer.
+    Train(train::Train),
     /// Compare optimizers.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Sfm(Sfm::Demo(demo)) => demo.execute(),
         Command::Weights(weights) => weights.execute(),
         Command::Minimize(minimize) => minimize.execute(),
+        Command::Train(train) => train.execute(),
         Command::Bench(bench) => bench.execute(),
     };
     match outcome {

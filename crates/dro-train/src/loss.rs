@@ -36,7 +36,7 @@ impl MetaLoss {
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::Regret { discount } if !(*discount > 0.0 && *discount <= 1.0) => {
-                Err(Error::setting("tasks.loss.discount", "above 0, at most 1", discount))
+                Err(Error::setting("loss.discount", "above 0, at most 1", discount))
             }
             _ => Ok(()),
         }

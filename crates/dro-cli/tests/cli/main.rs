@@ -13,5 +13,6 @@ mod names;
 mod outputs;
 mod overwrite;
 mod readme;
+mod train;
 mod video;
 mod weights;

@@ -109,7 +109,7 @@ pub(super) fn add(
     let left = left.min(i32::MAX as usize) as i32;
     if let TensorLoss::Supervised { discount } = loss {
         let target = target.ok_or_else(|| {
-            Error::setting("tasks.loss", "a loss of costs, as the tasks have no targets", "\"supervised\"")
+            Error::setting("loss", "a loss of costs, as the tasks have no targets", "\"supervised\"")
         })?;
         let distance = (x - target.to_dtype(x.dtype())?)?.sqr()?.mean_all()?;
         return Ok((distance * discount.powi(left))?);

@@ -1,0 +1,80 @@
+//! The rules that can be trained, and what they can be trained on. Another kind is a variant here and an arm in
+//! [`train`]: anything that is an [`Unroll`](dro_train::Unroll) will do.
+
+use anyhow::{Result, bail};
+use dro_core::rules::DenseGru;
+use dro_train::{GpSamples, TensorUnroll};
+use serde::{Deserialize, Serialize};
+
+use super::job::Job;
+use crate::Outcome;
+
+/// `[rule]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Rule {
+    /// The dense GRU of Chen et al. 2017, for the tasks' dimension.
+    DenseGru(Dense),
+}
+
+/// Settings of the dense GRU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dense {
+    /// Hidden units.
+    pub hidden: usize,
+}
+
+impl Default for Dense {
+    fn default() -> Self {
+        Self { hidden: 32 }
+    }
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self::DenseGru(Dense::default())
+    }
+}
+
+impl Rule {
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::DenseGru(Dense { hidden: 0 }) => bail!("rule.hidden: expected at least 1, found 0"),
+            Self::DenseGru(_) => Ok(()),
+        }
+    }
+}
+
+/// `[tasks]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Tasks {
+    /// Samples of a Gaussian process.
+    GaussianProcess(GpSamples),
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::GaussianProcess(GpSamples::default())
+    }
+}
+
+impl Tasks {
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::GaussianProcess(tasks) => Ok(tasks.validate()?),
+        }
+    }
+}
+
+/// Runs a job with the rule and the tasks that its configuration names.
+pub fn train(job: Job) -> Result<Outcome> {
+    match (job.config.rule.clone(), job.config.tasks.clone()) {
+        (Rule::DenseGru(Dense { hidden }), Tasks::GaussianProcess(tasks)) => {
+            let dim = tasks.dim;
+            let loss = job.config.loss;
+            job.run(TensorUnroll::new(move |vb| DenseGru::new(dim, hidden, vb), tasks, loss)?)
+        }
+    }
+}
