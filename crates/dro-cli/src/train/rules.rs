@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail};
 use dro_core::rules::DenseGru;
+use dro_testbed::training::{Recurrent, RecurrentTasks};
 use dro_train::{GpSamples, TensorUnroll};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ use crate::Outcome;
 pub enum Rule {
     /// The dense GRU of Chen et al. 2017, for the tasks' dimension.
     DenseGru(Dense),
+    /// The recurrent search for any number of dimensions, whose weights `dro-core` bundles.
+    Recurrent,
 }
 
 /// Settings of the dense GRU.
@@ -41,7 +44,7 @@ impl Rule {
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::DenseGru(Dense { hidden: 0 }) => bail!("rule.hidden: expected at least 1, found 0"),
-            Self::DenseGru(_) => Ok(()),
+            Self::DenseGru(_) | Self::Recurrent => Ok(()),
         }
     }
 }
@@ -52,6 +55,8 @@ impl Rule {
 pub enum Tasks {
     /// Samples of a Gaussian process.
     GaussianProcess(GpSamples),
+    /// Random landscapes of 1 to 12 dimensions, for the recurrent search.
+    Generated(RecurrentTasks),
 }
 
 impl Default for Tasks {
@@ -64,6 +69,7 @@ impl Tasks {
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::GaussianProcess(tasks) => Ok(tasks.validate()?),
+            Self::Generated(_) => Ok(()),
         }
     }
 }
@@ -75,6 +81,13 @@ pub fn train(job: Job) -> Result<Outcome> {
             let dim = tasks.dim;
             let loss = job.config.loss;
             job.run(TensorUnroll::new(move |vb| DenseGru::new(dim, hidden, vb), tasks, loss)?)
+        }
+        (Rule::Recurrent, Tasks::Generated(_)) => job.run(Recurrent),
+        (Rule::DenseGru(_), Tasks::Generated(_)) => {
+            bail!("tasks.kind: expected \"gaussian-process\" for the rule \"dense-gru\", found \"generated\"")
+        }
+        (Rule::Recurrent, Tasks::GaussianProcess(_)) => {
+            bail!("tasks.kind: expected \"generated\" for the rule \"recurrent\", found \"gaussian-process\"")
         }
     }
 }

@@ -108,7 +108,7 @@ fn the_memory_predicts_what_it_was_told() {
     for p in &points {
         memory.push(p, Some(cost(p)));
     }
-    memory.fit(&policy::Controls::new(&[0.0; policy::OUTPUTS]).view);
+    memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view);
     for p in &points {
         let (mean, deviation) = memory.predict(&[[p[0]; memory::LANES], [p[1]; memory::LANES]]);
         assert!(
@@ -128,7 +128,7 @@ fn the_memorys_gradient_is_that_of_its_mean() {
         let p = [f64::from(i % 4) * 0.3, f64::from(i / 4) * 0.3];
         memory.push(&p, if i == 5 { None } else { Some(cost(&p)) });
     }
-    memory.fit(&policy::Controls::new(&[0.0; policy::OUTPUTS]).view);
+    memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view);
     let mut gradient = [[0.0; memory::LANES]; 2];
     memory.gradient(&[[0.41; memory::LANES], [0.23; memory::LANES]], &mut gradient);
     let h = 1e-5;
