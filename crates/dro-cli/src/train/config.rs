@@ -66,9 +66,14 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let config: Self = toml::from_str(&text).map_err(|error| {
-            // The key's line, where the parser knows it, instead of its drawing of several lines.
-            let line = error.span().map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let place = line.map_or(String::new(), |line| format!(", line {line}"));
+            // The line and its key, where the parser knows them, instead of its drawing of several lines.
+            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
+            let place = line.map_or(String::new(), |line| {
+                let key =
+                    text.lines().nth(line).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
+                let key = key.map_or(String::new(), |key| format!(", {key}"));
+                format!(", line {}{key}", line + 1)
+            });
             anyhow!("{}{place}: {}", path.display(), error.message())
         })?;
         config.validate().with_context(|| path.display().to_string())?;

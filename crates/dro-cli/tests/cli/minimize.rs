@@ -222,8 +222,12 @@ fn trouble_is_tolerated_and_counted() {
     let result = case.result("out");
     assert_eq!((&result["failed"]["crashed"], &result["failed"]["timed_out"]), (&json!(1), &json!(1)));
     assert_eq!(result["garbage_lines"], 12);
+    // A shell between may turn the signal into its own exit status.
     let rows = case.text("out/evaluations.csv");
-    assert!(rows.contains("no answer within 8 s") && rows.contains("signal: 9"), "{rows}");
+    assert!(
+        rows.contains("no answer within 8 s") && (rows.contains("signal: 9") || rows.contains("status: 137")),
+        "{rows}"
+    );
 }
 
 #[test]
