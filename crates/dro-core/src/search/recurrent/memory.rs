@@ -197,14 +197,21 @@ impl Memory {
     }
 
     fn compress(&self, cost: f64) -> f64 {
+        let gap = if self.spread > 0.0 {
+            (cost - self.best) / self.gap
+        } else {
+            // No two costs differ yet, so there is no unit: only higher and lower.
+            f64::from(i8::from(cost > self.best) - i8::from(cost < self.best))
+        };
         // New bests lie below zero, where the logarithm ends.
-        let gap = ((cost - self.best) / self.gap).clamp(-0.5 / self.compression, 1e300);
+        let gap = gap.clamp(-0.5 / self.compression, 1e300);
         (self.compression * gap).ln_1p() / self.compression.ln_1p()
     }
 
-    /// How a cost looks in the present view; a failed one looks like the worst.
+    /// How a cost looks in the present view; a failed one looks like the worst, the first one like nothing.
     pub fn look(&self, cost: Option<f64>) -> f64 {
         match cost {
+            _ if self.targets.is_empty() => 0.0,
             Some(cost) => self.compress(cost) - self.mean,
             None => self.targets.iter().copied().fold(-self.mean, f64::max),
         }
