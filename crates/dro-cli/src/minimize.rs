@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Args)]
 pub struct Minimize {
-    /// The variables: [[variable]] tables with name, kind, lower, upper, choices, log, shape, start, scale
+    /// The variables: one `variable` table each, with name, kind, lower, upper, choices, log, shape, start, scale
     /// (docs/minimize.md).
     #[arg(long, value_name = "FILE")]
     space: PathBuf,
