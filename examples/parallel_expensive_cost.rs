@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     };
     // The result depends on the batch and the seed, and not on the number of threads.
     let run = || {
-        Run::new(&space).method(Method::CmaEs).seed(4).batch(8).patience(120).time(Duration::from_secs(30))
+        Run::new(&space).method(Method::CmaEs).seed(4).batch(8).patience(200).time(Duration::from_secs(30))
     };
 
     let mut saved = None;

