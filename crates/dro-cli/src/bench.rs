@@ -38,7 +38,7 @@ pub struct Testbed {
     /// Which methods; all if not given.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     methods: Vec<Method>,
-    /// Instances of each of Chen's functions, and runs of each toy (of which 21 at most), at least 2 [default: 100].
+    /// Instances of each of Chen's functions, and of each toy (at most 21), at least 2 [default: 100].
     #[arg(long, value_name = "N")]
     repeats: Option<usize>,
     /// Instances of each BBOB function [default: 5].

@@ -76,7 +76,11 @@ fn threads_change_nothing_and_seeds_do() {
 fn the_book_is_refreshed() {
     let (out, book) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let page = book.path().join("testbed.md");
-    fs::write(&page, "before <!-- chen:begin --><!-- chen:end --> after").unwrap();
+    fs::write(
+        &page,
+        "before <!-- chen:begin --><!-- chen:end --> ![x](images/testbed-chen-branin.svg) after",
+    )
+    .unwrap();
     let options = format!("--quick --suite chen --methods random --docs {}", book.path().display());
     bench(out.path(), &options).works();
     let text = fs::read_to_string(&page).unwrap();

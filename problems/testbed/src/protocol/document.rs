@@ -51,8 +51,8 @@ impl Report {
     }
 }
 
-/// Puts the reports into a book: `testbed.md` between the marks `<!-- SUITE:begin -->` and `<!-- SUITE:end -->`, pictures as
-/// `images/testbed-NAME`. Suites that are not in the reports stay as they are.
+/// Puts the reports into a book: the tables into `testbed.md` between the marks `<!-- SUITE:begin -->` and `<!-- SUITE:end -->`, and the
+/// pictures that the page shows as `images/testbed-NAME`. Suites that are not in the reports stay as they are.
 ///
 /// # Errors
 /// If `testbed.md` cannot be read or written, or lacks a mark.
@@ -68,9 +68,9 @@ pub fn refresh(book: &Path, reports: &[Report], command: &str) -> Result<()> {
         let (_, after) = rest.split_once(&end).ok_or_else(fault)?;
         page = format!("{before}{begin}\n\n`{command}`\n\n{}\n{end}{after}", report.table);
         for (name, content) in &report.files {
-            if name.ends_with(".svg") || name.ends_with(".png") {
-                let picture = book.join("images").join(format!("testbed-{name}"));
-                write_atomically(picture, |file| file.write_all(content))?;
+            let picture = format!("images/testbed-{name}");
+            if page.contains(&format!("({picture})")) {
+                write_atomically(book.join(picture), |file| file.write_all(content))?;
             }
         }
     }
@@ -89,11 +89,11 @@ mod tests {
         let page = book.path().join("testbed.md");
         std::fs::write(
             &page,
-            "# T\n<!-- a:begin -->old<!-- a:end -->\nmiddle\n<!-- b:begin --><!-- b:end -->\n",
+            "# T\n<!-- a:begin -->old<!-- a:end -->\nmiddle\n<!-- b:begin --><!-- b:end -->\n![X](images/testbed-x.svg)\n",
         )
         .unwrap();
         let mut report = Report::new("a");
-        report.file("x.svg", "<svg/>").file("x.csv", "1");
+        report.file("x.svg", "<svg/>").file("y.svg", "<svg/>").file("x.csv", "1");
         report.table = "| new |".into();
         for _ in 0..2 {
             refresh(book.path(), std::slice::from_ref(&report), "dro bench").unwrap();
@@ -101,10 +101,10 @@ mod tests {
         let text = std::fs::read_to_string(&page).unwrap();
         assert_eq!(
             text,
-            "# T\n<!-- a:begin -->\n\n`dro bench`\n\n| new |\n<!-- a:end -->\nmiddle\n<!-- b:begin --><!-- b:end -->\n"
+            "# T\n<!-- a:begin -->\n\n`dro bench`\n\n| new |\n<!-- a:end -->\nmiddle\n<!-- b:begin --><!-- b:end -->\n![X](images/testbed-x.svg)\n"
         );
         assert!(book.path().join("images/testbed-x.svg").is_file());
-        assert!(!book.path().join("images/testbed-x.csv").exists());
+        assert!(!book.path().join("images/testbed-y.svg").exists());
 
         let error = refresh(book.path(), &[Report::new("c")], "").unwrap_err().to_string();
         assert!(error.contains("testbed.md") && error.contains("c:begin"), "{error}");

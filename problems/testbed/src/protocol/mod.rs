@@ -44,7 +44,7 @@ pub struct Settings {
     pub methods: Vec<Method>,
     /// What everything is drawn from.
     pub seed: u64,
-    /// Instances of each of Chen's functions, and runs of each toy (at most [`toys::MOST_REPEATS`]).
+    /// Instances of each of Chen's functions, and of each toy (at most [`toys::MOST_REPEATS`]).
     pub repeats: usize,
     /// Dimensions of the BBOB functions.
     pub dims: Vec<usize>,

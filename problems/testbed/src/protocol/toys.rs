@@ -16,9 +16,9 @@ pub const MOST_REPEATS: usize = 21;
 
 /// What was found.
 pub struct Results {
-    toys: Vec<Box<dyn Toy>>,
+    /// Per repeat, all toys.
+    toys: Vec<Vec<Box<dyn Toy>>>,
     methods: Vec<Method>,
-    repeats: usize,
     /// Toy by toy, method by method, repeat by repeat.
     pub runs: Vec<Searched>,
 }
@@ -28,6 +28,8 @@ pub struct Results {
 pub struct Searched {
     /// The toy's name.
     pub toy: &'static str,
+    /// Which instance of it, from 0.
+    pub repeat: usize,
     /// Which method.
     pub method: Method,
     /// The lowest cost after each evaluation.
@@ -43,19 +45,21 @@ impl Searched {
     }
 }
 
-/// Runs every method on every toy, from [`Settings::repeats`] (at most [`MOST_REPEATS`]) seeds. The toys themselves are drawn from
-/// [`Settings::seed`].
+/// Runs every method on [`Settings::repeats`] (at most [`MOST_REPEATS`]) instances of every toy.
 ///
 /// # Errors
 /// If the settings are no good, a search fails, or the watch interrupts.
 pub fn run(settings: &Settings, watch: &dyn Watch) -> Result<Results> {
     settings.check()?;
-    let toys = all(settings.seed)?;
     let repeats = settings.repeats.min(MOST_REPEATS);
+    let toys: Vec<_> =
+        (0..repeats as u64).map(|repeat| all(seed(settings.seed, &[5, repeat]))).collect::<Result<_>>()?;
     let mut tasks = Vec::new();
-    for (which, toy) in toys.iter().enumerate() {
+    for which in 0..toys.first().map_or(0, Vec::len) {
         for &method in &settings.methods {
-            tasks.extend((0..repeats).map(|repeat| (which, toy, method, repeat)));
+            let instances = toys.iter().enumerate();
+            tasks
+                .extend(instances.filter_map(|(repeat, all)| Some((which, all.get(which)?, method, repeat))));
         }
     }
     let runs = each("toys", &tasks, watch, |&(which, toy, method, repeat)| {
@@ -69,9 +73,9 @@ pub fn run(settings: &Settings, watch: &dyn Watch) -> Result<Results> {
                 ControlFlow::Continue(())
             });
         let best = run.minimize(|values| toy.cost(values))?.best;
-        Ok(Searched { toy: toy.name(), method, curve, best })
+        Ok(Searched { toy: toy.name(), repeat, method, curve, best })
     })?;
-    Ok(Results { toys, methods: settings.methods.clone(), repeats, runs })
+    Ok(Results { toys, methods: settings.methods.clone(), runs })
 }
 
 impl Results {
@@ -84,11 +88,22 @@ impl Results {
         self.runs.iter().filter(move |run| run.toy == toy && run.method == method)
     }
 
-    /// The run of the first method whose cost is the median one.
-    fn typical(&self, toy: &str) -> Option<&Searched> {
-        let mut runs: Vec<_> = self.of(toy, *self.methods.first()?).collect();
+    /// One toy of each kind, in the order of tables.
+    fn kinds(&self) -> impl Iterator<Item = &dyn Toy> {
+        self.toys.first().into_iter().flatten().map(|toy| &**toy)
+    }
+
+    /// All instances of a toy.
+    fn instances(&self, name: &str) -> impl Iterator<Item = &dyn Toy> {
+        self.toys.iter().flatten().map(|toy| &**toy).filter(move |toy| toy.name() == name)
+    }
+
+    /// The median run of the first method, with its instance and the best values.
+    fn typical(&self, name: &str) -> Option<(&dyn Toy, &[f64])> {
+        let mut runs: Vec<_> = self.of(name, *self.methods.first()?).collect();
         runs.sort_by(|a, b| a.cost().total_cmp(&b.cost()));
-        runs.get((runs.len().saturating_sub(1)) / 2).copied()
+        let run = runs.get(runs.len().saturating_sub(1) / 2)?;
+        Some((self.instances(name).nth(run.repeat)?, run.best.as_deref()?))
     }
 
     /// Curves as CSV and SVG, pictures as PNG, and the tables.
@@ -98,9 +113,9 @@ impl Results {
     pub fn report(&self) -> Result<Report> {
         let mut report = Report::new("toys");
         let mut csv = String::from("toy,method,evaluation,median_best,quartile_25,quartile_75\n");
-        for toy in &self.toys {
+        for toy in self.kinds() {
             let mut chart = Chart::new(
-                format!("{}: median of {} runs", toy.name(), self.repeats),
+                format!("{}: median of {} instances", toy.name(), self.toys.len()),
                 "evaluations",
                 "lowest cost so far",
             );
@@ -117,7 +132,7 @@ impl Results {
                 chart = chart.line(Line::new(method.name(), points));
             }
             report.svg(format!("toy-{}", toy.name()), &chart)?;
-            if let Some(best) = self.typical(toy.name()).and_then(|run| run.best.as_ref()) {
+            if let Some((toy, best)) = self.typical(toy.name()) {
                 let mut panels = vec![toy.draw(&toy.start()?), toy.draw(best)];
                 panels.extend(toy.draw_truth());
                 report.file(format!("toy-{}.png", toy.name()), side_by_side(&panels).png()?);
@@ -131,25 +146,29 @@ impl Results {
     /// One row per method, one column per toy.
     fn table(&self) -> Result<String> {
         let mut table = format!(
-            "Median of the lowest cost over {} runs, with the quartiles; lower is better.\n\n| |",
-            self.repeats
+            "Median of the lowest cost over {} instances, with the quartiles; lower is better.\n\n| |",
+            self.toys.len()
         );
         let mut evaluations = String::from("\n| evaluations |");
         let mut start = String::from("\n| start |");
         let mut truth = String::from("\n| truth |");
-        for toy in &self.toys {
+        for toy in self.kinds() {
             table += &format!(" {} |", toy.name());
             evaluations += &format!(" {} |", toy.evaluations());
-            start += &format!(" {:.3} |", toy.cost(&toy.start()?));
+            let instances = || self.instances(toy.name());
+            let starts: Vec<f64> =
+                instances().map(|toy| Ok(toy.cost(&toy.start()?))).collect::<Result<_>>()?;
+            start += &format!(" {:.3} |", quantile(starts, 0.5));
+            let truths: Vec<f64> = instances().filter_map(|toy| Some(toy.cost(&toy.truth()?))).collect();
             truth +=
-                &toy.truth().map_or_else(|| " |".into(), |values| format!(" {:.3} |", toy.cost(&values)));
+                &if truths.is_empty() { " |".into() } else { format!(" {:.3} |", quantile(truths, 0.5)) };
         }
         table += "\n| --- |";
-        table += &" ---: |".repeat(self.toys.len());
+        table += &" ---: |".repeat(self.kinds().count());
         table += &(evaluations + &start);
         for &method in &self.methods {
             table += &format!("\n| {method} |");
-            for toy in &self.toys {
+            for toy in self.kinds() {
                 let [low, median, high] =
                     [0.25, 0.5, 0.75].map(|share| quantile(self.costs(toy.name(), method), share));
                 table += &format!(" {median:.3} ({low:.3}–{high:.3}) |");
@@ -162,10 +181,15 @@ impl Results {
     fn words(&self) -> Result<String> {
         let method = self.methods.first().map_or("", |method| method.name());
         let mut words = format!("In words, for the median run of `{method}`:\n\n");
-        for toy in &self.toys {
-            let found = self.typical(toy.name()).and_then(|run| run.best.as_ref());
-            let found = found.map_or_else(|| "nothing".into(), |best| toy.say(best));
-            words += &format!("* {}: {} at the start; {found}.\n", toy.name(), toy.say(&toy.start()?));
+        for toy in self.kinds() {
+            if let Some((toy, best)) = self.typical(toy.name()) {
+                words += &format!(
+                    "* {}: {} at the start; {}.\n",
+                    toy.name(),
+                    toy.say(&toy.start()?),
+                    toy.say(best)
+                );
+            }
         }
         Ok(words)
     }
@@ -181,9 +205,9 @@ mod tests {
     fn curves_fall_and_end_at_the_best() {
         let settings = Settings { methods: vec![Method::Random], repeats: 2, ..Settings::default() };
         let results = run(&settings, &Quiet).unwrap();
-        assert_eq!(results.runs.len(), 2 * results.toys.len());
+        assert_eq!(results.runs.len(), 2 * 7);
         for run in &results.runs {
-            let toy = results.toys.iter().find(|toy| toy.name() == run.toy).unwrap();
+            let toy = results.instances(run.toy).nth(run.repeat).unwrap();
             assert_eq!(run.curve.len(), toy.evaluations());
             assert!(run.curve.windows(2).all(|pair| pair[1] <= pair[0]));
             assert_eq!(toy.cost(run.best.as_ref().unwrap()), run.cost());

@@ -13,9 +13,9 @@ use crate::Result;
 const STEPS: usize = 500;
 const STARTS: usize = 8;
 /// The pole has fallen beyond this angle, the cart has left beyond this place (radians, metres).
-const LIMITS: (f64, f64) = (0.21, 2.4);
+const LIMITS: (f64, f64) = (0.21, 1.2);
 
-/// The cart-pole of Barto, Sutton & Anderson (1983), Euler steps of 0.02 s, with a gust every second.
+/// The cart-pole of Barto, Sutton & Anderson (1983), Euler steps of 0.02 s, with a gust every half second.
 ///
 /// The policy pushes with −10, 0 or 10 N: by the sign of `k·(position, speed, angle, rate)` where that is beyond a threshold. Five
 /// variables in [−1, 1]: four gains and the threshold. The cost is 1 − the share of 500 steps survived, as a mean over eight
@@ -34,7 +34,7 @@ impl CartPole {
         let starts = std::array::from_fn(|_| std::array::from_fn(|_| rng.random_range(-0.1..=0.1)));
         // Rate that a gust adds to the pole, rad/s.
         let gusts =
-            (0..STEPS).map(|t| if t % 50 == 49 { rng.random_range(-0.7..=0.7) } else { 0.0 }).collect();
+            (0..STEPS).map(|t| if t % 25 == 24 { rng.random_range(-0.8..=0.8) } else { 0.0 }).collect();
         let space = Space::new(vec![
             Block::bounded("gains", [4], -1.0, 1.0),
             Block::bounded("threshold", [1], 0.0, 1.0),

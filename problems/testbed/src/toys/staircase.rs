@@ -11,8 +11,10 @@ use super::{
 use crate::Result;
 
 const DIM: usize = 6;
+/// Steps per unit of length.
+const STEPS: f64 = 32.0;
 
-/// `Σ ⌊8 |zᵢ|⌋ / 8` with z the distance to a secret place, turned by an eighth of a circle in every pair of neighbours: six variables in
+/// `Σ ⌊32 |zᵢ|⌋ / 32` with z the distance to a secret place, turned by an eighth of a circle in every pair of neighbours: six variables in
 /// [−1, 1], edges that are not parallel to the axes, and a plateau of the lowest cost, 0.
 #[derive(Debug)]
 pub struct Staircase {
@@ -44,7 +46,7 @@ impl Toy for Staircase {
             return f64::NAN;
         }
         let from: Vec<f64> = values.iter().zip(&self.place).map(|(x, p)| x - p).collect();
-        let steps = |z: f64| (8.0 * z.abs()).floor() / 8.0;
+        let steps = |z: f64| (STEPS * z.abs()).floor() / STEPS;
         from.chunks_exact(2)
             .map(|pair| match pair {
                 [a, b] => {
@@ -65,7 +67,7 @@ impl Toy for Staircase {
     }
 
     fn say(&self, values: &[f64]) -> String {
-        format!("{} steps above the bottom", (8.0 * self.cost(values)).round())
+        format!("{} steps above the bottom", (STEPS * self.cost(values)).round())
     }
 
     /// The cost over the first two variables, the others as they are; the values (orange) and the secret place (blue).

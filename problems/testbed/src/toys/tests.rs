@@ -9,7 +9,7 @@ const LEFT: [(&str, f64); 7] = [
     ("staircase", 0.5),
     ("registration", 0.75),
     ("localisation", 0.5),
-    ("cart-pole", 0.4),
+    ("cart-pole", 0.75),
     ("max-cut", 0.25),
     ("tuning", 0.85),
     ("binarisation", 0.25),
@@ -22,8 +22,7 @@ fn found(toy: &dyn Toy, seed: u64) -> dro_core::search::Found {
 
 #[test]
 fn a_seeded_search_improves_on_the_start() {
-    // With seed 1 the start of "tuning" is as good as a hundred random trials.
-    for seed in [0, 2] {
+    for seed in [0, 1, 2] {
         for toy in all(seed).unwrap() {
             let left = LEFT.iter().find(|(name, _)| *name == toy.name()).unwrap().1;
             let start = toy.cost(&toy.start().unwrap());
@@ -42,9 +41,7 @@ fn nothing_is_better_than_the_truth() {
         for toy in all(seed).unwrap() {
             let Some(truth) = toy.truth() else { continue };
             let best = toy.cost(&truth);
-            // Counting noise lets another motion have a partner more by chance, next to the truth.
-            let room = if toy.name() == "registration" { 0.051 } else { 0.0 };
-            assert!(found(&*toy, seed).best_cost >= best - room, "{} seed {seed}", toy.name());
+            assert!(found(&*toy, seed).best_cost >= best, "{} seed {seed}", toy.name());
             assert!(toy.cost(&toy.start().unwrap()) > best + 0.05, "{} seed {seed}", toy.name());
         }
     }
@@ -56,9 +53,7 @@ fn the_truth_of_some_is_known_exactly() {
     zero(&Staircase::new(3).unwrap());
     zero(&Localisation::new(3).unwrap());
     zero(&MaxCut::new(3).unwrap());
-    // Three quarters of the points were kept.
-    let registration = Registration::new(3).unwrap();
-    assert!(registration.cost(&registration.truth().unwrap()) <= 0.25);
+    zero(&Registration::new(3).unwrap());
 }
 
 #[test]

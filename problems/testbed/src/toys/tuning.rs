@@ -78,7 +78,9 @@ impl Tuning {
             Block::log("lambda", [1], 1e-6, 1e3),
             Block::log("noise_scale", [1], 1e-3, 1e1),
         ])?;
-        Ok(Self { encoding: Encoding::new(&space)?, train, check })
+        // What one would try first: few neighbours, and all features as they are.
+        let encoding = Encoding::new(&space)?.start("k", &[3.0])?.start("noise_scale", &[1.0])?;
+        Ok(Self { encoding, train, check })
     }
 
     /// For each point a number above zero for one class, below for the other.
