@@ -112,3 +112,40 @@ fn bad_settings_are_refused() {
     fs::write(&file, "").unwrap();
     bench(&file, "--quick --suite chen --methods random").refuses(&["file"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_whole_suites_only() {
+    use std::process::{Command, Stdio};
+
+    let out = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dro"));
+    // The first suite takes no time; the second would take hours.
+    command.args([
+        "bench",
+        "testbed",
+        "--repeats",
+        "2",
+        "--instances",
+        "100000",
+        "--methods",
+        "random",
+        "--out",
+    ]);
+    let child = command.arg(out.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = std::time::Instant::now();
+    while !out.path().join("chen.md").exists() {
+        assert!(began.elapsed().as_secs() < 60);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (told, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(130), ""), "{told}");
+    assert!(told.contains("interrupted: 1 of the suites"), "{told}");
+    let names = files(out.path());
+    assert!(names.contains(&"chen.csv".into()), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("bbob") || name == "tables.md"), "{names:?}");
+    nothing_half_written(out.path());
+}
