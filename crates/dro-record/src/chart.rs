@@ -188,20 +188,20 @@ impl Axis {
     }
 
     fn label(self, place: f64) -> String {
-        let value = if self.log { 10f64.powf(place) } else { place };
-        match value.abs() {
-            0.0 => "0".into(),
-            size if (1e-3..1e5).contains(&size) => {
-                let digits = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
-                let text = format!("{value:.digits$}");
-                if text.contains('.') {
-                    text.trim_end_matches('0').trim_end_matches('.').into()
-                } else {
-                    text
-                }
-            }
-            _ => format!("{value:.1e}"),
+        tick(if self.log { 10f64.powf(place) } else { place })
+    }
+}
+
+/// A number as it stands at an axis: about three digits, an exponent where it is very small or large.
+pub fn tick(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        size if (1e-3..1e5).contains(&size) => {
+            let digits = (2 - size.log10().floor() as i32).clamp(0, 5) as usize;
+            let text = format!("{value:.digits$}");
+            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
         }
+        _ => format!("{value:.1e}"),
     }
 }
 

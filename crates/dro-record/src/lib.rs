@@ -20,6 +20,6 @@ mod error;
 mod json_lines;
 
 pub use atomic::{complete, write_atomically};
-pub use chart::{Chart, Line};
+pub use chart::{Chart, Line, tick};
 pub use error::{Error, Result};
 pub use json_lines::{JsonLines, read_json_lines};

@@ -10,16 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     common::{Best, WORST},
-    replay::Replay,
+    replay::{Replay, Replayed},
 };
 use crate::search::{Frame, Strategy};
 
 /// The first simplex reaches this far from the start along each coordinate.
 const REACH: f64 = 0.25;
-/// How far from the best point extra trials are.
-const EXTRA_SIGMA: f64 = 0.1;
-/// The tag of a trial that the simplex did not ask for.
-const EXTRA: u32 = u32::MAX;
 
 /// The simplex method of Nelder & Mead (1965), by the crate `argmin` with its default coefficients (1, 2, 1/2, 1/2).
 ///
@@ -79,21 +75,6 @@ impl NelderMead {
         self.simplex(&at, |rng| if rng.random() { size } else { -size });
     }
 
-    /// One step of the solver, as far as the record goes.
-    fn advance(&mut self) {
-        let mut solver = match &self.solver {
-            Some(solver) => solver.clone(),
-            None => return self.begin(),
-        };
-        let state = IterState::<Vec<f64>, (), (), (), (), f64>::new();
-        match self.replay.run(|problem| Ok((solver.next_iter(problem, state)?.0, solver))) {
-            Ok(None) => {}
-            Ok(Some((state, solver))) => self.go_on(solver, state.get_cost()),
-            // Costs that cannot be compared; ours always can.
-            Err(_) => self.restart(),
-        }
-    }
-
     /// Ranks the first simplex.
     fn begin(&mut self) {
         let vertices = self.replay.take();
@@ -126,6 +107,27 @@ impl NelderMead {
     }
 }
 
+impl Replayed for NelderMead {
+    fn parts(&mut self) -> (&mut Replay, &mut Best, &mut ChaCha8Rng) {
+        (&mut self.replay, &mut self.best, &mut self.rng)
+    }
+
+    /// One step of the solver, as far as the record goes.
+    fn advance(&mut self) {
+        let mut solver = match &self.solver {
+            Some(solver) => solver.clone(),
+            None => return self.begin(),
+        };
+        let state = IterState::<Vec<f64>, (), (), (), (), f64>::new();
+        match self.replay.run(|problem| Ok((solver.next_iter(problem, state)?.0, solver))) {
+            Ok(None) => {}
+            Ok(Some((state, solver))) => self.go_on(solver, state.get_cost()),
+            // Costs that cannot be compared; ours always can.
+            Err(_) => self.restart(),
+        }
+    }
+}
+
 impl Strategy for NelderMead {
     const NAME: &'static str = "nelder-mead";
 
@@ -134,25 +136,10 @@ impl Strategy for NelderMead {
     }
 
     fn propose(&mut self, x: &mut [f64]) -> u32 {
-        // An iteration always wants a cost, and so does a restart.
-        for _ in 0..3 {
-            if let Some((place, wanted)) = self.replay.next() {
-                x.copy_from_slice(wanted);
-                return place;
-            }
-            if self.replay.waits() {
-                break;
-            }
-            self.advance();
-        }
-        self.best.near(EXTRA_SIGMA, &mut self.rng, x);
-        EXTRA
+        self.next_trial(x)
     }
 
     fn absorb(&mut self, tag: u32, x: &[f64], cost: f64) {
-        self.best.offer(x, cost);
-        if tag != EXTRA {
-            self.replay.answer(tag, cost);
-        }
+        self.answer(tag, x, cost);
     }
 }

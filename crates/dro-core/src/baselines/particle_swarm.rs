@@ -9,15 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    common::{Best, ranked},
-    replay::Replay,
+    common::Best,
+    replay::{Replay, Replayed},
 };
 use crate::search::{Frame, Strategy};
 
-/// How far from the best point extra trials are.
-const EXTRA_SIGMA: f64 = 0.1;
-/// The tag of a trial that the swarm did not ask for.
-const EXTRA: u32 = u32::MAX;
 /// How far a free coordinate may go: the solver wants bounds for all of them.
 const FAR: f64 = 1e9;
 
@@ -73,6 +69,20 @@ impl ParticleSwarm {
         }
     }
 
+    fn begin(&mut self) {
+        let velocities = std::mem::take(&mut self.velocities);
+        let told = self.replay.take().into_iter().zip(velocities);
+        let particles: Vec<_> = told.map(|((x, cost), velocity)| Particle::new(x, cost, velocity)).collect();
+        let best = particles.iter().min_by(|a, b| a.cost.total_cmp(&b.cost)).cloned();
+        self.particles = best.map(|best| (particles, best));
+    }
+}
+
+impl Replayed for ParticleSwarm {
+    fn parts(&mut self) -> (&mut Replay, &mut Best, &mut ChaCha8Rng) {
+        (&mut self.replay, &mut self.best, &mut self.rng)
+    }
+
     /// One generation of the solver, as far as the record goes.
     fn advance(&mut self) {
         let Some((particles, best)) = &self.particles else { return self.begin() };
@@ -86,14 +96,6 @@ impl ParticleSwarm {
             self.particles = Some((particles, best));
         }
     }
-
-    fn begin(&mut self) {
-        let velocities = std::mem::take(&mut self.velocities);
-        let told = self.replay.take().into_iter().zip(velocities);
-        let particles: Vec<_> = told.map(|((x, cost), velocity)| Particle::new(x, cost, velocity)).collect();
-        let best = particles.iter().min_by(|a, b| a.cost.total_cmp(&b.cost)).cloned();
-        self.particles = best.map(|best| (particles, best));
-    }
 }
 
 impl Strategy for ParticleSwarm {
@@ -104,26 +106,10 @@ impl Strategy for ParticleSwarm {
     }
 
     fn propose(&mut self, x: &mut [f64]) -> u32 {
-        // The end of a generation, then the beginning of the next.
-        for _ in 0..3 {
-            if let Some((place, wanted)) = self.replay.next() {
-                x.copy_from_slice(wanted);
-                return place;
-            }
-            if self.replay.waits() {
-                break;
-            }
-            self.advance();
-        }
-        self.best.near(EXTRA_SIGMA, &mut self.rng, x);
-        EXTRA
+        self.next_trial(x)
     }
 
     fn absorb(&mut self, tag: u32, x: &[f64], cost: f64) {
-        let cost = ranked(cost);
-        self.best.offer(x, cost);
-        if tag != EXTRA {
-            self.replay.answer(tag, cost);
-        }
+        self.answer(tag, x, cost);
     }
 }

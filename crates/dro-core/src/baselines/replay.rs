@@ -3,9 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use argmin::core::{CostFunction, Problem, SyncAlias};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::common::ranked;
+use super::common::{Best, ranked};
 
 /// The costs that one iteration of an argmin solver asks for, in its order.
 ///
@@ -86,6 +87,46 @@ impl Replay {
                 self.want(wanted);
                 Ok(None)
             }
+        }
+    }
+}
+
+/// The tag of a trial that the solver did not ask for.
+const EXTRA: u32 = u32::MAX;
+/// How far from the best point extra trials are.
+const EXTRA_SIGMA: f64 = 0.1;
+
+/// A strategy around a solver that is replayed: its proposals and what becomes of their costs.
+pub(super) trait Replayed {
+    fn parts(&mut self) -> (&mut Replay, &mut Best, &mut ChaCha8Rng);
+
+    /// Runs the solver on the record, or begins anew where it has come to its end.
+    fn advance(&mut self);
+
+    /// The next point that the solver wants; while it waits for costs, a sample near the best point.
+    fn next_trial(&mut self, x: &mut [f64]) -> u32 {
+        // The end of an iteration, then the beginning of the next, which always wants a cost.
+        for _ in 0..3 {
+            let (replay, ..) = self.parts();
+            if let Some((place, wanted)) = replay.next() {
+                x.copy_from_slice(wanted);
+                return place;
+            }
+            if replay.waits() {
+                break;
+            }
+            self.advance();
+        }
+        let (_, best, rng) = self.parts();
+        best.near(EXTRA_SIGMA, rng, x);
+        EXTRA
+    }
+
+    fn answer(&mut self, tag: u32, x: &[f64], cost: f64) {
+        let (replay, best, _) = self.parts();
+        best.offer(x, cost);
+        if tag != EXTRA {
+            replay.answer(tag, cost);
         }
     }
 }

@@ -151,20 +151,7 @@ impl Axis {
     }
 
     fn label(&self, place: f64) -> String {
-        let cost = if self.log { 10f64.powf(place) } else { place };
-        match cost.abs() {
-            0.0 => "0".into(),
-            x if (1e-3..1e5).contains(&x) => {
-                let digits = (2 - x.log10().floor() as i32).clamp(0, 5) as usize;
-                let text = format!("{cost:.digits$}");
-                if text.contains('.') {
-                    text.trim_end_matches('0').trim_end_matches('.').into()
-                } else {
-                    text
-                }
-            }
-            _ => format!("{cost:.1e}"),
-        }
+        dro_record::tick(if self.log { 10f64.powf(place) } else { place })
     }
 }
 

@@ -96,16 +96,22 @@ pub struct RecurrentSearch {
     scratch: Scratch,
 }
 
-/// What was expected of a trial.
+/// A trial that is open, or room for one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Slot {
     open: bool,
+    x: Vec<f64>,
+    expected: Expectation,
+}
+
+/// What was expected of a trial.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Expectation {
     kind: Kind,
     mean: f64,
     deviation: f64,
     /// From the best point, whitened.
     distance: f64,
-    x: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -165,7 +171,7 @@ impl RecurrentSearch {
     }
 
     /// The features of an evaluation, before the memory has learned from it. The network sees nothing else.
-    fn features(&self, slot: &Slot, cost: Option<f64>, success: bool) -> Features {
+    fn features(&self, expected: &Expectation, cost: Option<f64>, success: bool) -> Features {
         let n = self.dim() as f64;
         let indicator = |yes: bool| f64::from(u8::from(yes));
         let looks = self.memory.look(cost);
@@ -184,9 +190,9 @@ impl RecurrentSearch {
             in_signals(lowest - looks),
             2.0 * rank - 1.0,
             indicator(cost.is_none()),
-            0.5 * self.error(slot, looks),
-            in_signals(lowest - slot.mean),
-            0.5 * (slot.distance / self.size()).max(1e-3).ln().clamp(-4.0, 4.0),
+            0.5 * self.error(expected, looks),
+            in_signals(lowest - expected.mean),
+            0.5 * (expected.distance / self.size()).max(1e-3).ln().clamp(-4.0, 4.0),
             0.2 * self.place.sigma.ln(),
             0.4 * ((self.evaluations + 1) as f64 / n).ln(),
             0.5 * n.ln(),
@@ -195,19 +201,19 @@ impl RecurrentSearch {
             0.4 * (self.memory.length() / self.size()).ln(),
             self.surprise,
             (self.stale as f64 / n).ln_1p(),
-            0.2 * slot.deviation.max(1e-9).ln().clamp(-8.0, 4.0),
-            indicator(slot.kind == Kind::Refine),
-            indicator(slot.kind == Kind::Sample),
-            indicator(slot.kind == Kind::Axes),
-            indicator(slot.kind == Kind::Global),
+            0.2 * expected.deviation.max(1e-9).ln().clamp(-8.0, 4.0),
+            indicator(expected.kind == Kind::Refine),
+            indicator(expected.kind == Kind::Sample),
+            indicator(expected.kind == Kind::Axes),
+            indicator(expected.kind == Kind::Global),
             (self.restarts as f64).ln_1p(),
         ];
         features.map(|feature| feature as f32)
     }
 
     /// The prediction's error in its own standard deviations.
-    fn error(&self, slot: &Slot, looks: f64) -> f64 {
-        ((looks - slot.mean) / slot.deviation.max(1e-9)).clamp(-4.0, 4.0)
+    fn error(&self, expected: &Expectation, looks: f64) -> f64 {
+        ((looks - expected.mean) / expected.deviation.max(1e-9)).clamp(-4.0, 4.0)
     }
 
     /// The one-fifth success rule (Rechenberg 1973) with the network's correction. A tie is half a success: on a plateau
@@ -343,14 +349,13 @@ impl Strategy for RecurrentSearch {
         }
         self.place.whiten(x, &mut self.scratch.z);
         let squared: f64 = self.scratch.z.iter().zip(&self.best_z).map(|(a, b)| (a - b) * (a - b)).sum();
+        let expected = Expectation { kind, mean, deviation, distance: squared.sqrt() };
         let place = self.slots.iter().position(|slot| !slot.open).unwrap_or(self.slots.len());
-        let distance = squared.sqrt();
         if let Some(slot) = self.slots.get_mut(place) {
             slot.x.copy_from_slice(x);
-            (slot.open, slot.kind, slot.mean, slot.deviation, slot.distance) =
-                (true, kind, mean, deviation, distance);
+            (slot.open, slot.expected) = (true, expected);
         } else {
-            self.slots.push(Slot { open: true, kind, mean, deviation, distance, x: x.to_vec() });
+            self.slots.push(Slot { open: true, x: x.to_vec(), expected });
         }
         place as u32
     }
@@ -358,13 +363,13 @@ impl Strategy for RecurrentSearch {
     fn absorb(&mut self, tag: u32, x: &[f64], cost: f64) {
         let Some(slot) = self.slots.get_mut(tag as usize) else { return };
         slot.open = false;
-        let slot = slot.clone();
+        let expected = slot.expected;
         let cost = cost.is_finite().then_some(cost);
         let first = self.best.is_none();
         let success = cost.is_some_and(|cost| self.best.is_none_or(|best| cost < best));
         let tie = cost.is_some() && cost == self.best;
-        let features = self.features(&slot, cost, success);
-        let error = self.error(&slot, self.memory.look(cost));
+        let features = self.features(&expected, cost, success);
+        let error = self.error(&expected, self.memory.look(cost));
 
         self.evaluations += 1;
         self.xs.extend_from_slice(x);
@@ -380,7 +385,7 @@ impl Strategy for RecurrentSearch {
         }
         self.success_rate += 0.1 * (f64::from(u8::from(success)) - self.success_rate);
         self.surprise += 0.1 * (error.abs() - self.surprise);
-        if !first && matches!(slot.kind, Kind::Sample | Kind::Refine) {
+        if !first && matches!(expected.kind, Kind::Sample | Kind::Refine) {
             self.resize(success, tie);
         }
         self.place.sigma = self.place.sigma.clamp(1e-13, 1.0);
