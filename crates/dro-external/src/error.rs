@@ -6,14 +6,6 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// A file that describes variables is no TOML.
     #[error("{file}, line {line}: {reason}")]
     Toml {
@@ -101,7 +93,7 @@ impl Error {
     /// The system's error about a file.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { path, source }
+        move |source| Self::Record(dro_record::Error::Io { path, source })
     }
 
     /// `name` is `found` where `expected` is asked for.

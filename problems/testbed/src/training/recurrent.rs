@@ -96,3 +96,43 @@ impl Unroll for Recurrent {
 fn size((_, shape): &(String, Vec<usize>)) -> usize {
     shape.iter().product()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+
+    fn mean_score(theta: &[f32]) -> f64 {
+        // Seeds that neither training nor validation, whose tasks are hashes, can be expected to meet.
+        let scores: Vec<f64> = (0..200u64)
+            .into_par_iter()
+            .map(|task| Recurrent.score(theta, 0xbeef_0000 + task).unwrap())
+            .collect();
+        scores.iter().sum::<f64>() / scores.len() as f64
+    }
+
+    #[test]
+    fn the_bundled_weights_are_better_than_none() {
+        let (bundled, none) =
+            (mean_score(Weights::bundled().theta()), mean_score(Weights::untrained().theta()));
+        assert!(bundled < none - 0.02, "{bundled} {none}");
+    }
+
+    #[test]
+    fn a_roll_out_in_pieces_is_the_whole() {
+        let theta = Recurrent.initial(1);
+        for task in 0..6 {
+            let horizon = Recurrent.horizon(task);
+            let mut state = Recurrent.begin(&theta, task, horizon).unwrap();
+            let mut sum = 0.0;
+            for from in (0..horizon).step_by(7) {
+                sum += Recurrent.advance(&theta, &mut state, 7.min(horizon - from)).unwrap();
+                // A training that is resumed reads its roll-outs back.
+                state = serde_json::from_value(serde_json::to_value(&state).unwrap()).unwrap();
+            }
+            assert!((sum - Recurrent.score(&theta, task).unwrap()).abs() < 1e-12);
+        }
+    }
+}
