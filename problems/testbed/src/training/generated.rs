@@ -96,8 +96,8 @@ impl GeneratedTask {
         }
     }
 
-    /// A task of one shape.
-    pub fn of(dim: usize, landscape: Landscape, rng: &mut ChaCha8Rng) -> Self {
+    /// A task of one shape, of at most 32 dimensions.
+    fn of(dim: usize, landscape: Landscape, rng: &mut ChaCha8Rng) -> Self {
         let rotated = rng.random::<f64>() < 0.6;
         let rotation = if rotated { rotation(dim, rng) } else { identity(dim) };
         let condition = 10f64.powf(3.0 * rng.random::<f64>() * rng.random::<f64>());
