@@ -6,7 +6,7 @@ use rand_distr::StandardNormal;
 
 use super::{
     RecurrentSearch,
-    memory::{LANES, Lane},
+    lanes::{LANES, Lane},
 };
 
 /// [`LANES`] candidates in work, `[dim]` lanes each.

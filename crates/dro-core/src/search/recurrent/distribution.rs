@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use serde::{Deserialize, Serialize};
 
-use super::memory::{LANES, Lane};
+use super::lanes::{LANES, Lane, add_product, vectorized};
 
 /// Mean, step size and shape of the region in search.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -151,13 +151,14 @@ impl Distribution {
 
 /// A symmetric matrix times [`LANES`] vectors.
 fn product(matrix: &DMatrix<f64>, v: &[Lane], out: &mut [Lane]) {
-    for (row, out) in matrix.as_slice().chunks_exact(v.len()).zip(out) {
-        let mut sum = [0.0; LANES];
-        for (m, v) in row.iter().zip(v) {
-            for k in 0..LANES {
-                sum[k] += m * v[k];
+    vectorized(
+        #[inline(always)]
+        || {
+            for (row, out) in matrix.as_slice().chunks_exact(v.len()).zip(out.iter_mut()) {
+                let mut sum = [0.0; LANES];
+                row.iter().zip(v).for_each(|(m, v)| add_product(&mut sum, *m, v));
+                *out = sum;
             }
-        }
-        *out = sum;
-    }
+        },
+    );
 }

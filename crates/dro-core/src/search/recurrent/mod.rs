@@ -16,8 +16,11 @@
 
 mod candidates;
 mod distribution;
+mod factor;
+mod lanes;
 mod memory;
 mod policy;
+mod regression;
 #[cfg(test)]
 mod tests;
 mod weights;

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::memory::View;
+use super::{
+    lanes::{LANES, vectorized},
+    memory::View,
+};
 
 /// Hidden units.
 pub const HIDDEN: usize = 16;
@@ -103,6 +106,16 @@ impl Controls {
 /// θ is `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads. In plain numbers, since tensors of
 /// this size would cost more to make than to multiply.
 pub fn update(theta: &[f32], h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
+    let mut out = [0.0; OUTPUTS];
+    vectorized(
+        #[inline(always)]
+        || step(theta, h, x, &mut out),
+    );
+    out
+}
+
+#[inline(always)]
+fn step(theta: &[f32], h: &mut Hidden, x: &Features, out: &mut [f32; OUTPUTS]) {
     let (rows, _) = theta.as_chunks::<ROW>();
     let (z, rest) = rows.split_at(HIDDEN);
     let (r, rest) = rest.split_at(HIDDEN);
@@ -117,20 +130,34 @@ pub fn update(theta: &[f32], h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
         *next = (1.0 - z) * *next + z * unit(q, &reset, x).tanh();
     }
     *h = next;
-    let mut out = [0.0; OUTPUTS];
     for (out, head) in out.iter_mut().zip(heads) {
         *out = unit(head, h, x);
     }
-    out
 }
 
 fn sigmoid(x: f32) -> f32 {
     (1.0 + (-x).exp()).recip()
 }
 
+#[inline(always)]
 fn unit(row: &[f32; ROW], h: &Hidden, x: &Features) -> f32 {
     let (of_h, rest) = row.split_at(HIDDEN);
     let (of_x, bias) = rest.split_at(FEATURES);
-    let product = |w: &[f32], v: &[f32]| w.iter().zip(v).map(|(w, v)| w * v).sum::<f32>();
     product(of_h, h) + product(of_x, x) + bias[0]
+}
+
+/// Sums side by side, for vector registers.
+#[inline(always)]
+fn product(w: &[f32], v: &[f32]) -> f32 {
+    let (w_blocks, w_rest) = w.as_chunks::<LANES>();
+    let (v_blocks, v_rest) = v.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (w, v) in w_blocks.iter().zip(v_blocks) {
+        for k in 0..LANES {
+            sums[k] = w[k].mul_add(v[k], sums[k]);
+        }
+    }
+    let rest: f32 = w_rest.iter().zip(v_rest).map(|(w, v)| w * v).sum();
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
 }

@@ -110,7 +110,7 @@ fn the_memory_predicts_what_it_was_told() {
     }
     memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view);
     for p in &points {
-        let (mean, deviation) = memory.predict(&[[p[0]; memory::LANES], [p[1]; memory::LANES]]);
+        let (mean, deviation) = memory.predict(&[[p[0]; lanes::LANES], [p[1]; lanes::LANES]]);
         assert!(
             (mean[3] - memory.look(Some(cost(p)))).abs() < 0.02,
             "{} {}",
@@ -129,14 +129,14 @@ fn the_memorys_gradient_is_that_of_its_mean() {
         memory.push(&p, if i == 5 { None } else { Some(cost(&p)) });
     }
     memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view);
-    let mut gradient = [[0.0; memory::LANES]; 2];
-    memory.gradient(&[[0.41; memory::LANES], [0.23; memory::LANES]], &mut gradient);
+    let mut gradient = [[0.0; lanes::LANES]; 2];
+    memory.gradient(&[[0.41; lanes::LANES], [0.23; lanes::LANES]], &mut gradient);
     let h = 1e-5;
     for axis in 0..2 {
         let mut at = |d: f64| {
             let mut x = [0.41, 0.23];
             x[axis] += d;
-            memory.predict(&x.map(|x| [x; memory::LANES])).0[0]
+            memory.predict(&x.map(|x| [x; lanes::LANES])).0[0]
         };
         let central = (at(h) - at(-h)) / (2.0 * h);
         assert!(
