@@ -63,11 +63,17 @@ impl Distribution {
         z.clear();
         if self.round {
             z.extend_from_slice(x);
-        } else {
-            // A symmetric matrix's columns are its rows.
-            let rows = self.whitener.as_slice().chunks_exact(x.len());
-            z.extend(rows.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>()));
+            return;
         }
+        z.resize(x.len(), 0.0);
+        vectorized(
+            #[inline(always)]
+            || {
+                for (column, x) in self.whitener.as_slice().chunks_exact(x.len()).zip(x) {
+                    z.iter_mut().zip(column).for_each(|(z, w)| *z = w.mul_add(*x, *z));
+                }
+            },
+        );
     }
 
     /// [`whiten`](Self::whiten) for [`LANES`] points, `[dim]` each.

@@ -98,13 +98,25 @@ impl Factor {
     /// `v ← (LLᵀ)⁻¹v`.
     #[inline(always)]
     pub fn solve(&self, v: &mut [Lane]) {
-        let used = v.len();
         self.forward(v);
-        for j in (0..used * LANES).rev() {
-            let (lane, place) = (j / LANES, j % LANES);
-            let column = &self.columns[j * self.height + lane..j * self.height + used];
-            let value = std::mem::take(&mut v[lane][place]);
-            v[lane][place] = (value - dot(column, &v[lane..])) * self.inverse_diagonal[j];
+        for lane in (0..v.len()).rev() {
+            let (block, below) = v[lane..].split_at_mut(1);
+            let columns: [_; LANES] = from_fn(|r| {
+                let column = &self.columns[(lane * LANES + r) * self.height..][..self.height];
+                &column[lane..=lane + below.len()]
+            });
+            // Eight sums that do not wait for one another; then the triangle at the diagonal.
+            let mut solved = block[0];
+            for r in 0..LANES {
+                solved[r] -= dot(&columns[r][1..], below);
+            }
+            for r in (0..LANES).rev() {
+                for s in r + 1..LANES {
+                    solved[r] = (-columns[r][0][s]).mul_add(solved[s], solved[r]);
+                }
+                solved[r] *= self.inverse_diagonal[lane * LANES + r];
+            }
+            block[0] = solved;
         }
     }
 

@@ -42,10 +42,10 @@ use super::{Frame, Strategy};
 const SIGMA: f64 = 0.3;
 
 /// Points that the memory keeps from one generation to the next: those nearest to the best.
-const CAPACITY: usize = 64;
+const CAPACITY: usize = 48;
 
 /// Gradient steps on the memory's prediction in one refinement.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// One recurrent rule for 1 to some dozens of dimensions; see the [module](self).
 ///
