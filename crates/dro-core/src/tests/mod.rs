@@ -1,6 +1,7 @@
 //! What the driver promises, whatever the cost and the optimizer.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod allocations;
 mod cells;
 mod driver;
 mod encoding;
