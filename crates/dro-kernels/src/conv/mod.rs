@@ -1,13 +1,25 @@
 //! Two-dimensional convolution with a padding per axis.
 
 mod activation;
+mod algorithm;
+mod engine;
+mod epilogue;
 mod geometry;
+mod patches;
 mod prepared;
 mod reference;
 mod shapes;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tiles;
 mod view;
+mod weights;
+mod winograd;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Layout, Result, Storage, Tensor, bail};
+
+use algorithm::Algorithm;
 
 pub use activation::Activation;
 pub use geometry::ConvGeometry;
@@ -26,4 +38,12 @@ pub use view::{MapView, Scratch};
 /// When the shapes or types do not fit each other.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: ConvGeometry) -> Result<Tensor> {
     conv2d_reference(x, weight, bias, geometry)
+}
+
+/// The numbers of a contiguous f32 tensor on the CPU.
+fn values<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(storage), Some((start, end))) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        _ => bail!("expected a contiguous tensor on the CPU, found {layout:?}"),
+    }
 }

@@ -1,5 +1,7 @@
 //! Maps and working memory of the caller.
 
+use std::cell::Cell;
+
 use candle_core::{Result, bail};
 
 /// A map `[batch, channels, height, width]` in memory of the caller, row by row.
@@ -36,4 +38,24 @@ impl<'a> MapView<'a> {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) memory: Vec<f32>,
+}
+
+impl Scratch {
+    /// Empty; it grows at its first use.
+    pub const fn new() -> Self {
+        Self { memory: Vec::new() }
+    }
+
+    /// Calls `f` with the scratch of this thread.
+    ///
+    /// While `f` waits for other threads, this thread may run another convolution: that one finds an empty scratch.
+    pub(crate) fn with_thread_local<R>(f: impl FnOnce(&mut Self) -> R) -> R {
+        thread_local! {
+            static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+        }
+        let mut scratch = SCRATCH.take();
+        let result = f(&mut scratch);
+        SCRATCH.set(scratch);
+        result
+    }
 }
