@@ -4,10 +4,9 @@ use super::shapes::ConvShape;
 use super::winograd::{Axis, Five, One, Three};
 
 /// A way to turn a convolution into matrix products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     /// One product with the patches under the kernel: any kernel and stride.
-    #[default]
     Patches,
     /// Minimal filtering F(4×4, 3×3), stride 1.
     Square3,

@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use candle_core::{Result, bail};
 
+use super::weights::Packed;
+
 /// A map `[batch, channels, height, width]` in memory of the caller, row by row.
 #[derive(Debug, Clone, Copy)]
 pub struct MapView<'a> {
@@ -35,15 +37,17 @@ impl<'a> MapView<'a> {
 }
 
 /// Working memory of a convolution, reused from call to call; it grows to what the largest call needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scratch {
     pub(crate) memory: Vec<f32>,
+    /// Weights that are prepared at each call.
+    pub(crate) weights: Packed,
 }
 
 impl Scratch {
     /// Empty; it grows at its first use.
     pub const fn new() -> Self {
-        Self { memory: Vec::new() }
+        Self { memory: Vec::new(), weights: Packed::empty() }
     }
 
     /// Calls `f` with the scratch of this thread.
@@ -57,5 +61,11 @@ impl Scratch {
         let result = f(&mut scratch);
         SCRATCH.set(scratch);
         result
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
     }
 }

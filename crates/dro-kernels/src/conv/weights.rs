@@ -30,7 +30,7 @@ impl Weights<'_> {
 }
 
 /// Weights as the matrix product reads them: `[panels, points, depth, rows]`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Packed {
     pub values: Vec<f32>,
     pub algorithm: Algorithm,
@@ -41,9 +41,14 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
+    /// No weights.
+    pub const fn empty() -> Self {
+        Self { values: Vec::new(), algorithm: Algorithm::Patches, depth: 0, panels: 0 }
+    }
+
     /// Transforms and packs `weights`.
     pub fn new(arch: Arch, weights: &Weights, algorithm: Algorithm) -> Self {
-        let mut packed = Self::default();
+        let mut packed = Self::empty();
         packed.pack(arch, weights, algorithm);
         packed
     }

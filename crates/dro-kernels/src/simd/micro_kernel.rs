@@ -49,3 +49,65 @@ fn block_product<S: Simd, const ROWS: usize, const VECTORS: usize, const USED: u
         c[..USED].copy_from_slice(&sums);
     }
 }
+
+/// Rows of an operand that begin `stride` numbers apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strided<'a> {
+    pub values: &'a [f32],
+    pub stride: usize,
+}
+
+/// `c[i, j] += Σ_{k < depth} a[k, i]·b[k, j]` for one block with operands that are not packed.
+///
+/// Only the first `used` columns are computed, rounded up to vectors.
+#[inline(always)]
+pub(crate) fn add_product<S: Simd>(
+    simd: S,
+    depth: usize,
+    a: Strided,
+    b: Strided,
+    c: &mut [f32],
+    used: usize,
+) {
+    let vectors = used.div_ceil(S::F32_LANES);
+    if block_of::<S>().rows == 8 {
+        match vectors {
+            0 | 1 => add_block_product::<S, 8, 3, 1>(simd, depth, a, b, c),
+            2 => add_block_product::<S, 8, 3, 2>(simd, depth, a, b, c),
+            _ => add_block_product::<S, 8, 3, 3>(simd, depth, a, b, c),
+        }
+    } else {
+        match vectors {
+            0 | 1 => add_block_product::<S, 6, 2, 1>(simd, depth, a, b, c),
+            _ => add_block_product::<S, 6, 2, 2>(simd, depth, a, b, c),
+        }
+    }
+}
+
+#[inline(always)]
+fn add_block_product<S: Simd, const ROWS: usize, const VECTORS: usize, const USED: usize>(
+    simd: S,
+    depth: usize,
+    a: Strided,
+    b: Strided,
+    c: &mut [f32],
+) {
+    let (c, _) = pulp::as_arrays_mut::<VECTORS, S::f32s>(S::as_mut_simd_f32s(c).0);
+    let mut sums = [[simd.splat_f32s(0.0); USED]; ROWS];
+    for (sums, c) in sums.iter_mut().zip(&*c) {
+        sums.copy_from_slice(&c[..USED]);
+    }
+    for k in 0..depth {
+        let a = &a.values[k * a.stride..][..ROWS];
+        let b = S::as_simd_f32s(&b.values[k * b.stride..][..VECTORS * S::F32_LANES]).0;
+        for i in 0..ROWS {
+            let a = simd.splat_f32s(a[i]);
+            for j in 0..USED {
+                sums[i][j] = simd.mul_add_e_f32s(a, b[j], sums[i][j]);
+            }
+        }
+    }
+    for (c, sums) in c.iter_mut().zip(sums) {
+        c[..USED].copy_from_slice(&sums);
+    }
+}
