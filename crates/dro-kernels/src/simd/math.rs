@@ -108,3 +108,69 @@ pub(crate) fn zip_in_place<F: Zip + Sync>(arch: Arch, f: &F, x: &mut [f32], a: &
     }
     arch.dispatch(Run { f, x, a, b });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Tanh;
+    struct Sigmoid;
+    struct Exp;
+
+    impl Zip for Tanh {
+        #[inline(always)]
+        fn call<S: Simd>(&self, simd: S, x: S::f32s, _: S::f32s, _: S::f32s) -> S::f32s {
+            tanh(simd, x)
+        }
+    }
+    impl Zip for Sigmoid {
+        #[inline(always)]
+        fn call<S: Simd>(&self, simd: S, x: S::f32s, _: S::f32s, _: S::f32s) -> S::f32s {
+            sigmoid(simd, x)
+        }
+    }
+    impl Zip for Exp {
+        #[inline(always)]
+        fn call<S: Simd>(&self, simd: S, x: S::f32s, _: S::f32s, _: S::f32s) -> S::f32s {
+            exp(simd, x)
+        }
+    }
+
+    /// The largest relative error over numbers of all sizes below 86.
+    fn relative_error<F: Zip + Sync>(arch: Arch, f: &F, exact: fn(f64) -> f64) -> f64 {
+        let x: Vec<f32> = (-860_000..860_000)
+            .map(|i| i as f32 * 1e-4)
+            .chain((0..999).map(|i| (-i as f32 * 0.08).exp()))
+            .collect();
+        let mut y = x.clone();
+        zip_in_place(arch, f, &mut y, &x, &x);
+        let error = |(x, y): (&f32, &f32)| {
+            let exact = exact(f64::from(*x));
+            if exact == 0.0 { f64::from(*y).abs() } else { (f64::from(*y) / exact - 1.0).abs() }
+        };
+        x.iter().zip(&y).map(error).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn errors_are_as_stated() {
+        for arch in [Arch::Scalar, Arch::new()] {
+            assert!(relative_error(arch, &Exp, f64::exp) < 2e-7);
+            assert!(relative_error(arch, &Sigmoid, |x| 1.0 / (1.0 + (-x).exp())) < 4e-7);
+            assert!(relative_error(arch, &Tanh, f64::tanh) < 4e-7);
+        }
+    }
+
+    #[test]
+    fn ends_and_nonsense() {
+        let x = [f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, f32::NAN, -0.0];
+        for arch in [Arch::Scalar, Arch::new()] {
+            let (mut s, mut t) = (x, x);
+            zip_in_place(arch, &Sigmoid, &mut s, &x, &x);
+            zip_in_place(arch, &Tanh, &mut t, &x, &x);
+            assert_eq!((s[0], s[2], s[5]), (1.0, 1.0, 0.5));
+            assert!(s[1] < 1e-37 && s[3] < 1e-37 && s[4].is_nan());
+            assert_eq!((t[0], t[1], t[2], t[3], t[5]), (1.0, -1.0, 1.0, -1.0, 0.0));
+            assert!(t[4].is_nan());
+        }
+    }
+}
