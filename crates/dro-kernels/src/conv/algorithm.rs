@@ -1,6 +1,5 @@
 //! Which way a convolution is computed.
 
-use super::shapes::ConvShape;
 use super::winograd::{Axis, Five, One, Three};
 
 /// A way to turn a convolution into matrix products.
@@ -44,14 +43,6 @@ impl Algorithm {
             Self::Square3 => (three, three),
             Self::Row5 => (one, five),
             Self::Column5 => (five, one),
-        }
-    }
-
-    /// Length of the sums of each product.
-    pub fn depth(self, shape: &ConvShape) -> usize {
-        match self {
-            Self::Patches => shape.inputs * shape.kernel.0 * shape.kernel.1,
-            _ => shape.inputs,
         }
     }
 }

@@ -3,7 +3,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
 
-use super::{Activation, ConvGeometry, MapView, PreparedConv, conv2d, conv2d_reference};
+use super::{Activation, ConvGeometry, MapView, PreparedConv, conv2d, conv2d_reference, op, shapes};
+use crate::simd::Arch;
 
 /// Numbers in [-1, 1) from a formula, so that a failing case is one line to repeat.
 fn tensor(seed: u64, shape: &[usize]) -> Tensor {
@@ -40,6 +41,17 @@ fn wide(t: &Tensor) -> Tensor {
     t.to_dtype(DType::F64).unwrap()
 }
 
+/// [`conv2d`] without vector instructions, as on a machine that has none.
+fn conv2d_scalar(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    geometry: ConvGeometry,
+) -> candle_core::Result<Tensor> {
+    let shape = shapes::check(x, weight, bias, geometry)?;
+    op::apply(&x.contiguous()?, &weight.contiguous()?, bias, shape, Arch::Scalar)
+}
+
 type Conv = fn(&Tensor, &Tensor, Option<&Tensor>, ConvGeometry) -> candle_core::Result<Tensor>;
 
 /// The convolution and the gradients of `Σ loss · y` for x, weight and bias.
@@ -65,7 +77,7 @@ proptest! {
     fn gradients_equal_reference_in_f64(
         n in 1usize..11, inputs in 1usize..20, outputs in 1usize..20, h in 1usize..15, w in 1usize..22,
         kernel in prop::sample::select(&KERNELS[..]), stride in 1usize..3, pad_y in 0usize..4,
-        pad_x in 0usize..4, seed: u64, has_bias: bool, strided: bool,
+        pad_x in 0usize..4, seed: u64, has_bias: bool, strided: bool, scalar: bool,
     ) {
         prop_assume!(h + 2 * pad_y >= kernel.0 && w + 2 * pad_x >= kernel.1);
         let n = if h * w > 100 { n.min(2) } else { n };
@@ -81,7 +93,8 @@ proptest! {
         let bias = tensor(seed ^ 99, &[outputs]);
         let loss = tensor(seed ^ 98, &[n, outputs, ho, wo]);
         let arguments = [&x, &weight, &bias, &loss];
-        let found = with_gradients(conv2d, arguments, has_bias, geometry);
+        let conv: Conv = if scalar { conv2d_scalar } else { conv2d };
+        let found = with_gradients(conv, arguments, has_bias, geometry);
         let arguments = arguments.map(|t| wide(&t.contiguous().unwrap()));
         let expected = with_gradients(conv2d_reference, arguments.each_ref(), has_bias, geometry);
         for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
