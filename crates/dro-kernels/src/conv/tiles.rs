@@ -39,6 +39,12 @@ impl Tiling {
         self.images * self.grid.0 * self.grid.1
     }
 
+    /// Image, first output row and first output column of a tile.
+    pub fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let (row, column) = (tile / self.grid.1, tile % self.grid.1);
+        (row / self.grid.0, row % self.grid.0 * self.tile.0, column * self.tile.1)
+    }
+
     /// The runs of the tiles in `range`, of which there are at most [`PACK`].
     pub fn runs(&self, range: Range<usize>) -> Runs {
         let mut runs = Runs { list: [Run::default(); PACK], count: 0 };
@@ -47,14 +53,9 @@ impl Tiling {
             if next >= range.end {
                 break;
             }
-            let (row, column) = (next / self.grid.1, next % self.grid.1);
-            *run = Run {
-                image: row / self.grid.0,
-                y: row % self.grid.0 * self.tile.0,
-                x: column * self.tile.1,
-                lane: next - range.start,
-                length: (self.grid.1 - column).min(range.end - next),
-            };
+            let (image, y, x) = self.place(next);
+            let length = (self.grid.1 - x / self.tile.1).min(range.end - next);
+            *run = Run { image, y, x, lane: next - range.start, length };
             next += run.length;
             runs.count += 1;
         }
