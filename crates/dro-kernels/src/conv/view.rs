@@ -1,0 +1,39 @@
+//! Maps and working memory of the caller.
+
+use candle_core::{Result, bail};
+
+/// A map `[batch, channels, height, width]` in memory of the caller, row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct MapView<'a> {
+    values: &'a [f32],
+    shape: [usize; 4],
+}
+
+impl<'a> MapView<'a> {
+    /// `values` seen as `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    /// When there are not exactly as many values as the shape says.
+    pub fn new(values: &'a [f32], shape: [usize; 4]) -> Result<Self> {
+        if values.len() != shape.iter().product::<usize>() {
+            bail!("MapView: expected the values of a map {shape:?}, found {} of them", values.len())
+        }
+        Ok(Self { values, shape })
+    }
+
+    /// The numbers, row by row.
+    pub fn values(&self) -> &'a [f32] {
+        self.values
+    }
+
+    /// `[batch, channels, height, width]`.
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+}
+
+/// Working memory of a convolution, reused from call to call; it grows to what the largest call needs.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(crate) memory: Vec<f32>,
+}
