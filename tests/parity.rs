@@ -56,8 +56,13 @@ impl Golden {
         assert!(relative <= tolerance, "{name}: relative error {relative:.2e} is above {tolerance:.0e}");
     }
 
-    /// Everything that evaluation mode has a vector for.
+    /// Everything that evaluation mode has a vector for, of the plain network and of the one prepared for inference.
     fn check_evaluation(&self) {
+        self.check_as_it_is();
+        Self { net: self.net.prepared().unwrap(), tensors: self.tensors.clone() }.check_as_it_is();
+    }
+
+    fn check_as_it_is(&self) {
         let (encoded, neighbours) = (self.encode(false), self.neighbours().len());
         let batch = encoded.start.batch();
         let features =

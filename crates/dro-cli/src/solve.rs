@@ -138,7 +138,7 @@ impl Solve {
         let device = self.device.open()?;
         let weights = Weights::load_network(path)?;
         let net = DroNet::new(&weights.config, weights.var_builder(&device))?;
-        let mut solver = DroSolver::new(net, device);
+        let mut solver = DroSolver::new(net, device)?;
         let own = solver.iterations();
         solver = solver.with_iterations(Iterations {
             stages: self.stages.unwrap_or(own.stages),

@@ -78,6 +78,18 @@ impl Conv {
         Self { bias: bias.cloned(), ..self.clone() }
     }
 
+    /// The layer followed by a multiplication.
+    ///
+    /// # Errors
+    /// When the weights are not floating point numbers.
+    pub fn scaled(&self, by: f64) -> Result<Self> {
+        Ok(Self {
+            weight: (&self.weight * by)?,
+            bias: self.bias.as_ref().map(|bias| bias * by).transpose()?,
+            geometry: self.geometry,
+        })
+    }
+
     /// Layers that read the same input as one layer, whose output channels are theirs in a row.
     ///
     /// # Errors

@@ -10,14 +10,14 @@ use dro_core::cells::{Conv, max_pool_3x3_s2};
 /// images: RGB in [0, 1].
 #[derive(Debug, Clone)]
 pub struct ImageEncoder {
-    conv1: Conv,
-    bn1: BatchNorm,
-    layer1: [BasicBlock; 2],
-    layer2: [BasicBlock; 2],
-    layer3: [BasicBlock; 2],
-    upconv1: Conv,
-    upconv1_fusion: Conv,
-    out_conv: Conv,
+    pub(super) conv1: Conv,
+    pub(super) bn1: BatchNorm,
+    pub(super) layer1: [BasicBlock; 2],
+    pub(super) layer2: [BasicBlock; 2],
+    pub(super) layer3: [BasicBlock; 2],
+    pub(super) upconv1: Conv,
+    pub(super) upconv1_fusion: Conv,
+    pub(super) out_conv: Conv,
 }
 
 impl ImageEncoder {
@@ -64,13 +64,13 @@ impl ModuleT for ImageEncoder {
 
 /// Two 3x3 convolutions and a shortcut.
 #[derive(Debug, Clone)]
-struct BasicBlock {
-    conv1: Conv,
-    bn1: BatchNorm,
-    conv2: Conv,
-    bn2: BatchNorm,
+pub(super) struct BasicBlock {
+    pub(super) conv1: Conv,
+    pub(super) bn1: BatchNorm,
+    pub(super) conv2: Conv,
+    pub(super) bn2: BatchNorm,
     /// A strided 1x1 convolution where the shape changes.
-    downsample: Option<(Conv, BatchNorm)>,
+    pub(super) downsample: Option<(Conv, BatchNorm)>,
 }
 
 impl BasicBlock {

@@ -1,11 +1,14 @@
 //! The published DRO network: encoders, start values, and one learned update rule per block of variables.
 
 mod encoder;
+mod fast;
 mod heads;
 mod predictions;
 mod range;
 mod rules;
 mod solver;
+
+use std::sync::Arc;
 
 use candle_core::{Result as TensorResult, Tensor};
 use candle_nn::{Module, ModuleT, VarBuilder};
@@ -20,6 +23,7 @@ use crate::{
     weights::ModelConfig,
 };
 pub use encoder::ImageEncoder;
+use fast::{FastStart, Pool};
 pub use heads::{DepthHead, MaskHead, PoseHead};
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
@@ -47,6 +51,8 @@ pub struct DroNet {
     start_mask: MaskHead,
     depth_rule: DepthRule,
     pose_rule: PoseRule,
+    /// What computes the start where the network was prepared.
+    fast: Option<Arc<FastStart>>,
 }
 
 /// What the network knows of a set of views before the first update: made once, whatever the number of updates.
@@ -64,16 +70,17 @@ pub struct Encoded {
     pub pose_context: Tensor,
     /// Intrinsics at 1/8, `[batch, 3, 3]`.
     pub intrinsics: Tensor,
-    /// Upsampling logits of the start values, `[batch, 576, h/8, w/8]`.
-    pub start_mask: Tensor,
     /// How the unscaled inverse depth is read.
     pub range: InverseDepthRange,
+    /// Whether a prepared network made it: nothing in it has a gradient.
+    prepared: bool,
 }
 
 impl Encoded {
-    /// The published cost of these views.
+    /// The published cost of these views; where the network was [prepared](DroNet::prepared) it has no gradients.
     pub fn feature_metric_cost(&self) -> Result<FeatureMetricCost> {
-        FeatureMetricCost::new(&self.target_features, &self.neighbour_features, &self.intrinsics, self.range)
+        let new = if self.prepared { FeatureMetricCost::for_inference } else { FeatureMetricCost::new };
+        new(&self.target_features, &self.neighbour_features, &self.intrinsics, self.range)
     }
 }
 
@@ -92,7 +99,31 @@ impl DroNet {
             start_mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
             depth_rule: DepthRule::new(hidden, vb.pp("update_block_depth"))?,
             pose_rule: PoseRule::new(hidden, vb.pp("update_block_pose"))?,
+            fast: None,
         })
+    }
+
+    /// The same network for inference on the CPU: the same numbers (to 1e-4) in much less time and memory.
+    ///
+    /// Its weights are those of this moment, transformed and packed once; later changes of the parameters do not reach
+    /// it. No gradient passes through what it computes. Memories of its rules have another form than the plain
+    /// network's, so a run is not to be resumed with the other kind.
+    ///
+    /// # Errors
+    /// When the weights are not float32 on the CPU.
+    pub fn prepared(&self) -> Result<Self> {
+        let pool = Arc::new(Pool::default());
+        Ok(Self {
+            depth_rule: self.depth_rule.prepared(&pool)?,
+            pose_rule: self.pose_rule.prepared(&pool)?,
+            fast: Some(Arc::new(FastStart::new(self, &pool)?)),
+            ..self.clone()
+        })
+    }
+
+    /// Whether it was [prepared](Self::prepared) for inference.
+    pub fn is_prepared(&self) -> bool {
+        self.fast.is_some()
     }
 
     /// The configuration it was made with.
@@ -115,6 +146,9 @@ impl DroNet {
     /// * `target`, each of `neighbours`: `[batch, 3, h, w]`, RGB in [0, 1], h and w multiples of 16
     /// * `intrinsics`: `[batch, 3, 3]` at that size
     /// * `train`: batch norms use and update batch statistics
+    ///
+    /// # Errors
+    /// When sizes do not fit, and if `train` is asked of a [prepared](Self::prepared) network.
     pub fn encode(
         &self,
         target: &Tensor,
@@ -125,6 +159,16 @@ impl DroNet {
         let (batch, _, height, width) = target.dims4()?;
         let count = neighbours.len();
         self.check_views(target, neighbours)?;
+        if let Some(fast) = &self.fast {
+            if train {
+                return Err(crate::Error::argument(
+                    "network",
+                    "one that is not prepared for inference",
+                    "one that is",
+                ));
+            }
+            return self.encode_prepared(fast, target, neighbours, intrinsics);
+        }
 
         let images: Vec<&Tensor> = std::iter::once(target).chain(neighbours).collect();
         let features = self.features.forward_t(&Tensor::cat(&images, 0)?, train)?;
@@ -141,13 +185,35 @@ impl DroNet {
         let space = sfm_space(height / STRIDE, width / STRIDE, count)?;
         Ok(Encoded {
             start: space.point(vec![inverse_depth, poses])?,
-            start_mask: self.start_mask.forward(&target_features)?,
             depth_context: self.depth_context.forward_t(target, train)?,
             pose_context: self.pose_context.forward_t(&image_pairs, train)?,
             intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
             range: InverseDepthRange::of(&self.config),
             target_features,
             neighbour_features,
+            prepared: false,
+        })
+    }
+
+    fn encode_prepared(
+        &self,
+        fast: &FastStart,
+        target: &Tensor,
+        neighbours: &[Tensor],
+        intrinsics: &Tensor,
+    ) -> Result<Encoded> {
+        let (_, _, height, width) = target.dims4()?;
+        let started = fast.run(target, neighbours)?;
+        let space = sfm_space(height / STRIDE, width / STRIDE, neighbours.len())?;
+        Ok(Encoded {
+            start: space.point(vec![started.inverse_depth, started.poses])?,
+            target_features: started.target_features,
+            neighbour_features: started.neighbour_features,
+            depth_context: started.depth_context,
+            pose_context: started.pose_context,
+            intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
+            range: InverseDepthRange::of(&self.config),
+            prepared: true,
         })
     }
 
@@ -183,8 +249,8 @@ impl DroNet {
 
     /// The start values at the image's size, `[batch, 1, h, w]`.
     pub fn full_size_start(&self, encoded: &Encoded) -> Result<Tensor> {
-        let upsampled =
-            dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &encoded.start_mask, STRIDE)?;
+        let mask = self.start_mask.forward(&encoded.target_features)?;
+        let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &mask, STRIDE)?;
         Ok(encoded.range.scale(&upsampled)?)
     }
 

@@ -1,5 +1,7 @@
 //! The two learned update rules: a separable ConvGRU each, for inverse depth and for camera poses.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 use dro_core::{
@@ -9,6 +11,7 @@ use dro_core::{
 
 use super::{
     CONTEXT, FEATURES, STRIDE,
+    fast::{FastDepthRule, FastPoseRule, Pool},
     heads::{DepthHead, MaskHead, PoseHead},
 };
 
@@ -16,12 +19,12 @@ use super::{
 ///
 /// cost → 1x1, ReLU, 3x3, ReLU; variable → 7x7, ReLU, 3x3 → 64, ReLU; both → 3x3, ReLU; then the variable itself.
 #[derive(Debug, Clone)]
-struct InputEncoder {
-    cost1: Conv,
-    cost2: Conv,
-    variable1: Conv,
-    variable2: Conv,
-    join: Conv,
+pub(super) struct InputEncoder {
+    pub(super) cost1: Conv,
+    pub(super) cost2: Conv,
+    pub(super) variable1: Conv,
+    pub(super) variable2: Conv,
+    pub(super) join: Conv,
 }
 
 impl InputEncoder {
@@ -47,10 +50,10 @@ impl InputEncoder {
 
 /// What both rules share: memory `[hidden | context]`, the input encoder and the GRU.
 #[derive(Debug, Clone)]
-struct Recurrence {
-    hidden: usize,
-    encoder: InputEncoder,
-    gru: SepConvGru,
+pub(super) struct Recurrence {
+    pub(super) hidden: usize,
+    pub(super) encoder: InputEncoder,
+    pub(super) gru: SepConvGru,
 }
 
 impl Recurrence {
@@ -63,10 +66,7 @@ impl Recurrence {
     }
 
     /// The context encoder's output splits into the initial hidden state (tanh) and the context (ReLU).
-    fn init(&self, context: Option<&Tensor>) -> dro_core::Result<Memory> {
-        let Some(context) = context else {
-            return Err(dro_core::Error::argument("context", "the context encoder's output", "none"));
-        };
+    fn init(&self, context: &Tensor) -> dro_core::Result<Memory> {
         Ok(Memory {
             hidden: context.narrow(1, 0, self.hidden)?.tanh()?,
             context: Some(context.narrow(1, self.hidden, CONTEXT)?.relu()?),
@@ -83,14 +83,20 @@ impl Recurrence {
     }
 }
 
+/// The context, which both rules need.
+fn given(context: Option<&Tensor>) -> dro_core::Result<&Tensor> {
+    context.ok_or_else(|| dro_core::Error::argument("context", "the context encoder's output", "none"))
+}
+
 /// The learned rule for the inverse-depth map (unscaled, `[batch, 1, h, w]`, 1/8 of the image).
 ///
 /// Context: `[batch, hidden + 32, h, w]`. Increments are in (−1, 1) by tanh.
 #[derive(Debug, Clone)]
 pub struct DepthRule {
-    recurrence: Recurrence,
-    head: DepthHead,
-    mask: MaskHead,
+    pub(super) recurrence: Recurrence,
+    pub(super) head: DepthHead,
+    pub(super) mask: MaskHead,
+    fast: Option<Arc<FastDepthRule>>,
 }
 
 impl DepthRule {
@@ -100,23 +106,41 @@ impl DepthRule {
             recurrence: Recurrence::new(hidden, 1, 'd', "depth_gru", &vb)?,
             head: DepthHead::new(hidden, vb.pp("depth_head"))?,
             mask: MaskHead::new(hidden, vb.pp("mask"))?,
+            fast: None,
         })
+    }
+
+    /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
+    pub(super) fn prepared(&self, pool: &Arc<Pool>) -> Result<Self> {
+        Ok(Self { fast: Some(Arc::new(FastDepthRule::new(self, pool)?)), ..self.clone() })
     }
 
     /// Upsamples `x` `[batch, 1, h, w]` to the image's size with the mask that the hidden state gives. Only needed where
     /// a prediction is read.
     pub fn upsample(&self, x: &Tensor, memory: &Memory) -> crate::Result<Tensor> {
-        Ok(dro_vision::convex_upsample(x, &self.mask.forward(&memory.hidden)?, STRIDE)?)
+        let mask = match &self.fast {
+            Some(fast) => fast.mask(&memory.hidden)?,
+            None => self.mask.forward(&memory.hidden)?,
+        };
+        Ok(dro_vision::convex_upsample(x, &mask, STRIDE)?)
     }
 }
 
 impl LearnedOptimizer for DepthRule {
     fn init(&self, _start: &Tensor, context: Option<&Tensor>) -> dro_core::Result<Memory> {
-        self.recurrence.init(context)
+        let context = given(context)?;
+        match &self.fast {
+            Some(fast) => Ok(fast.init(context)?),
+            None => self.recurrence.init(context),
+        }
     }
 
     fn update(&self, memory: &Memory, x: &Tensor, cost: &Cost) -> dro_core::Result<(Memory, Tensor)> {
-        let memory = self.recurrence.step(memory, x, cost.map_for("inverse_depth")?)?;
+        let cost = cost.map_for("inverse_depth")?;
+        if let Some(fast) = &self.fast {
+            return fast.update(memory, x, cost);
+        }
+        let memory = self.recurrence.step(memory, x, cost)?;
         let increment = self.head.forward(&memory.hidden)?.tanh()?;
         Ok((memory, increment))
     }
@@ -128,8 +152,9 @@ impl LearnedOptimizer for DepthRule {
 /// `[batch · neighbours, hidden + 32, h, w]`, cost map `[batch · neighbours, 128, h, w]`.
 #[derive(Debug, Clone)]
 pub struct PoseRule {
-    recurrence: Recurrence,
-    head: PoseHead,
+    pub(super) recurrence: Recurrence,
+    pub(super) head: PoseHead,
+    fast: Option<Arc<FastPoseRule>>,
 }
 
 impl PoseRule {
@@ -138,17 +163,30 @@ impl PoseRule {
         Ok(Self {
             recurrence: Recurrence::new(hidden, 6, 'p', "pose_gru", &vb)?,
             head: PoseHead::new(hidden, hidden, vb.pp("pose_head"))?,
+            fast: None,
         })
+    }
+
+    /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
+    pub(super) fn prepared(&self, pool: &Arc<Pool>) -> Result<Self> {
+        Ok(Self { fast: Some(Arc::new(FastPoseRule::new(self, pool)?)), ..self.clone() })
     }
 }
 
 impl LearnedOptimizer for PoseRule {
     fn init(&self, _start: &Tensor, context: Option<&Tensor>) -> dro_core::Result<Memory> {
-        self.recurrence.init(context)
+        let context = given(context)?;
+        match &self.fast {
+            Some(fast) => Ok(fast.init(context)?),
+            None => self.recurrence.init(context),
+        }
     }
 
     fn update(&self, memory: &Memory, x: &Tensor, cost: &Cost) -> dro_core::Result<(Memory, Tensor)> {
         let cost = cost.map_for("poses")?;
+        if let Some(fast) = &self.fast {
+            return fast.update(memory, x, cost);
+        }
         let (n, _, height, width) = cost.dims4()?;
         let spread = x.reshape((n, 6, 1, 1))?.broadcast_as((n, 6, height, width))?.contiguous()?;
         let memory = self.recurrence.step(memory, &spread, cost)?;
