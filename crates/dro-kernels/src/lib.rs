@@ -5,6 +5,7 @@ mod grid_sample;
 mod gru;
 mod pool;
 mod select;
+mod simd;
 
 pub use conv::{Activation, ConvGeometry, MapView, PreparedConv, Scratch, conv2d, conv2d_reference};
 pub use grid_sample::{grid_sample, grid_sample_reference};

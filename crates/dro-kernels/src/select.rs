@@ -24,3 +24,8 @@ pub fn select_kernels(kernels: Kernels) {
 pub fn kernels() -> Kernels {
     if REFERENCE.load(Ordering::Relaxed) { Kernels::Reference } else { Kernels::Fast }
 }
+
+/// Whether the fast kernels run.
+pub(crate) fn fast() -> bool {
+    kernels() == Kernels::Fast
+}

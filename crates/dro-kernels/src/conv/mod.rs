@@ -1,13 +1,30 @@
 //! Two-dimensional convolution with a padding per axis.
 
 mod activation;
+mod algorithm;
+mod backward;
+mod engine;
+mod epilogue;
 mod geometry;
+mod op;
+mod patches;
 mod prepared;
 mod reference;
 mod shapes;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tiles;
 mod view;
+mod weights;
+mod winograd;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Layout, Result, Storage, Tensor, bail};
+
+use algorithm::Algorithm;
+
+use crate::select::fast;
+use crate::simd::Arch;
 
 pub use activation::Activation;
 pub use geometry::ConvGeometry;
@@ -22,8 +39,25 @@ pub use view::{MapView, Scratch};
 /// * `bias`: `[out]`
 /// * result: `[batch, out, ⌊(height + 2·pad_y − kh) / stride⌋ + 1, …]`
 ///
+/// For f32 on the CPU the kernels of this crate run, forwards and backwards; for other types and devices, and under
+/// [`Kernels::Reference`](crate::Kernels::Reference), this is [`conv2d_reference`]. Weights are prepared at each call:
+/// see [`PreparedConv`] for weights that stay.
+///
 /// # Errors
 /// When the shapes or types do not fit each other.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: ConvGeometry) -> Result<Tensor> {
-    conv2d_reference(x, weight, bias, geometry)
+    if !fast() || x.dtype() != DType::F32 || !x.device().is_cpu() || !weight.device().is_cpu() {
+        return conv2d_reference(x, weight, bias, geometry);
+    }
+    let shape = shapes::check(x, weight, bias, geometry)?;
+    let bias = bias.map(Tensor::contiguous).transpose()?;
+    op::apply(&x.contiguous()?, &weight.contiguous()?, bias.as_ref(), shape, Arch::new())
+}
+
+/// The numbers of a contiguous f32 tensor on the CPU.
+fn values<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(storage), Some((start, end))) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        _ => bail!("expected a contiguous tensor on the CPU, found {layout:?}"),
+    }
 }

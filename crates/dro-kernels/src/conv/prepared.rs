@@ -2,11 +2,30 @@
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 
-use super::{Activation, ConvGeometry, MapView, Scratch, conv2d, shapes};
+use super::engine::Convolution;
+use super::epilogue::Epilogue;
+use super::shapes::{self, ConvShape};
+use super::weights::{Packed, Weights};
+use super::{Activation, Algorithm, ConvGeometry, MapView, Scratch, conv2d_reference, values};
+use crate::select::fast;
+use crate::simd::Arch;
 
 /// A convolution whose weights were transformed and packed once, for inference: it keeps no gradient.
 ///
-/// Computes `activation(b[o] + Σ_i w[o,i] ⋆ x[n,i] + add[n,o])`; see [`conv2d`] for the sizes.
+/// Computes `activation(b[o] + Σ_i w[o,i] ⋆ x[n,i] + add[n,o])`; see [`conv2d`](super::conv2d) for the sizes.
+/// For f32 on the CPU the fast kernels run; for other types and devices, and under
+/// [`Kernels::Reference`](crate::Kernels::Reference), candle's own convolution.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use dro_kernels::{Activation, ConvGeometry, PreparedConv};
+/// let weight = Tensor::ones((2, 4, 3, 3), DType::F32, &Device::Cpu)?;
+/// let conv = PreparedConv::new(&weight, None, ConvGeometry::same((3, 3)), Activation::Relu)?;
+/// let x = Tensor::ones((1, 3, 5, 5), DType::F32, &Device::Cpu)?;
+/// let y = Tensor::ones((1, 1, 5, 5), DType::F32, &Device::Cpu)?;
+/// assert_eq!(conv.forward(&[&x, &y], None)?.dims(), [1, 2, 5, 5]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PreparedConv {
     weight: Tensor,
@@ -16,6 +35,16 @@ pub struct PreparedConv {
     outputs: usize,
     inputs: usize,
     kernel: (usize, usize),
+    /// `None` for types and devices without a fast kernel.
+    fast: Option<Prepared>,
+}
+
+/// What the fast kernels read.
+#[derive(Debug, Clone)]
+struct Prepared {
+    arch: Arch,
+    weights: Packed,
+    bias: Option<Vec<f32>>,
 }
 
 impl PreparedConv {
@@ -31,7 +60,18 @@ impl PreparedConv {
     ) -> Result<Self> {
         let (outputs, inputs, kernel) = shapes::check_weight(weight, bias)?;
         let (weight, bias) = (weight.detach(), bias.map(Tensor::detach));
-        Ok(Self { weight, bias, geometry, activation, outputs, inputs, kernel })
+        let fast = if weight.device().is_cpu() && weight.dtype() == DType::F32 {
+            let arch = Arch::new();
+            let values = weight.flatten_all()?.to_vec1::<f32>()?;
+            let taps = kernel.0 * kernel.1;
+            let view = Weights { values: &values, outputs, inputs, taps, adjoint: false };
+            let weights = Packed::new(arch, &view, Algorithm::of(kernel, geometry.stride));
+            let bias = bias.as_ref().map(Tensor::to_vec1).transpose()?;
+            Some(Prepared { arch, weights, bias })
+        } else {
+            None
+        };
+        Ok(Self { weight, bias, geometry, activation, outputs, inputs, kernel, fast })
     }
 
     /// The number of output channels.
@@ -61,8 +101,42 @@ impl PreparedConv {
     /// # Errors
     /// When a shape, type or device does not fit.
     pub fn forward(&self, inputs: &[&Tensor], add: Option<&Tensor>) -> Result<Tensor> {
+        let is_fast = |t: &&Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
+        if !fast() || self.fast.is_none() || !inputs.iter().chain(add.iter()).all(is_fast) {
+            return self.forward_reference(inputs, add);
+        }
+        let contiguous = inputs.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
+        let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
+        let mut views = Vec::with_capacity(inputs.len());
+        for (tensor, (storage, layout)) in contiguous.iter().zip(&guards) {
+            let (n, c, h, w) = tensor.dims4()?;
+            views.push(MapView::new(values(storage, layout)?, [n, c, h, w])?);
+        }
+        let shape = self.shape(&views)?;
+        let add = add.map(Tensor::contiguous).transpose()?;
+        let add_guard = add.as_ref().map(Tensor::storage_and_layout);
+        let add_values = match (&add, &add_guard) {
+            (Some(add), Some((storage, layout))) => {
+                let one = [1, shape.outputs, shape.out_height, shape.out_width];
+                if add.dims() != one && add.dims() != [&[shape.batch], &one[1..]].concat() {
+                    bail!(
+                        "PreparedConv: add: expected shape {one:?} or that of {} images, found {:?}",
+                        shape.batch,
+                        add.dims()
+                    )
+                }
+                Some(values(storage, layout)?)
+            }
+            _ => None,
+        };
+        let mut out = vec![0f32; shape.out_count()];
+        Scratch::with_thread_local(|scratch| self.run(&views, add_values, &mut out, scratch))?;
+        Tensor::from_vec(out, (shape.batch, shape.outputs, shape.out_height, shape.out_width), &Device::Cpu)
+    }
+
+    fn forward_reference(&self, inputs: &[&Tensor], add: Option<&Tensor>) -> Result<Tensor> {
         let x = Tensor::cat(inputs, 1)?.detach();
-        let y = conv2d(&x, &self.weight, self.bias.as_ref(), self.geometry)?;
+        let y = conv2d_reference(&x, &self.weight, self.bias.as_ref(), self.geometry)?;
         let y = match add {
             Some(add) => y.broadcast_add(&add.detach())?,
             None => y,
@@ -84,32 +158,72 @@ impl PreparedConv {
         out: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<()> {
-        scratch.memory.clear();
-        let tensors: Vec<Tensor> = inputs
-            .iter()
-            .map(|m| Tensor::from_slice(m.values(), &m.shape(), &Device::Cpu))
-            .collect::<Result<_>>()?;
-        let Some(first) = tensors.first() else {
-            bail!("PreparedConv: expected at least one input, found none")
-        };
-        let (n, _, h, w) = first.dims4()?;
-        let (h, w) = self.output_size((h, w))?;
-        let plane = h * w * self.outputs;
-        let add = match add {
-            None => None,
-            Some(add) => {
-                if plane == 0 || !add.len().is_multiple_of(plane) {
-                    bail!("PreparedConv: add: expected {plane} numbers per image, found {}", add.len())
-                }
-                Some(Tensor::from_slice(add, (add.len() / plane, self.outputs, h, w), &Device::Cpu)?)
-            }
-        };
-        let y = self.forward(&tensors.iter().collect::<Vec<_>>(), add.as_ref())?;
-        let y = y.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        if out.len() != n * plane {
-            bail!("PreparedConv: out: expected room for {} numbers, found {}", n * plane, out.len())
+        let shape = self.shape(inputs)?;
+        if out.len() != shape.out_count() {
+            bail!("PreparedConv: out: expected room for {} numbers, found {}", shape.out_count(), out.len())
         }
-        out.copy_from_slice(&y);
+        if let Some(add) = add {
+            let image = shape.outputs * shape.out_plane();
+            if add.len() != image && add.len() != shape.batch * image {
+                bail!(
+                    "PreparedConv: add: expected the {image} numbers of one image or those of {}, found {}",
+                    shape.batch,
+                    add.len()
+                )
+            }
+        }
+        let Some(prepared) = &self.fast else {
+            bail!("PreparedConv: expected weights of type F32 on the CPU, found {:?}", self.weight.dtype())
+        };
+        if !fast() {
+            return self.run_reference(inputs, add, &shape, out);
+        }
+        let epilogue = Epilogue { bias: prepared.bias.as_deref(), add, activation: self.activation };
+        let (arch, weights) = (prepared.arch, &prepared.weights);
+        Convolution { arch, shape, weights, maps: inputs, epilogue }.run(out, scratch);
         Ok(())
+    }
+
+    /// The same through tensors.
+    fn run_reference(
+        &self,
+        inputs: &[MapView<'_>],
+        add: Option<&[f32]>,
+        shape: &ConvShape,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let tensor = |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu);
+        let inputs = inputs.iter().map(|m| tensor(m.values(), &m.shape())).collect::<Result<Vec<_>>>()?;
+        let image = shape.outputs * shape.out_plane();
+        let add = match add {
+            Some(add) if image > 0 => {
+                Some(tensor(add, &[add.len() / image, shape.outputs, shape.out_height, shape.out_width])?)
+            }
+            _ => None,
+        };
+        let y = self.forward_reference(&inputs.iter().collect::<Vec<_>>(), add.as_ref())?;
+        out.copy_from_slice(&y.flatten_all()?.to_vec1::<f32>()?);
+        Ok(())
+    }
+
+    /// The sizes of a call on `inputs`.
+    fn shape(&self, inputs: &[MapView<'_>]) -> Result<ConvShape> {
+        let Some(first) = inputs.first() else {
+            bail!("PreparedConv: inputs: expected at least one, found none")
+        };
+        let [batch, _, height, width] = first.shape();
+        for input in inputs {
+            let [n, _, h, w] = input.shape();
+            if [n, h, w] != [batch, height, width] {
+                bail!(
+                    "PreparedConv: inputs: expected {batch} images of {height}x{width} as in the first, found {n} of {h}x{w}"
+                )
+            }
+        }
+        let channels: usize = inputs.iter().map(|m| m.shape()[1]).sum();
+        if channels != self.inputs {
+            bail!("PreparedConv: inputs: expected {} channels in all, found {channels}", self.inputs)
+        }
+        ConvShape::new([batch, channels], (height, width), self.outputs, self.kernel, self.geometry)
     }
 }

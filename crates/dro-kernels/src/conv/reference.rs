@@ -13,12 +13,23 @@ pub fn conv2d_reference(
     bias: Option<&Tensor>,
     geometry: ConvGeometry,
 ) -> Result<Tensor> {
-    super::shapes::check(x, weight, bias, geometry)?;
+    let shape = super::shapes::check(x, weight, bias, geometry)?;
     let ConvGeometry { stride, pad_y, pad_x } = geometry;
-    // candle's convolution has one padding for both axes; what differs is padded by hand.
-    let both = pad_y.min(pad_x);
-    let x = pad(&pad(x, 2, pad_y - both)?, 3, pad_x - both)?;
-    let y = x.conv2d(weight, both, stride, 1, 1)?;
+    let unused =
+        |size: usize, pad: usize, kernel: usize, out: usize| size + 2 * pad - ((out - 1) * stride + kernel);
+    let below = unused(shape.height, pad_y, shape.kernel.0, shape.out_height);
+    let right = unused(shape.width, pad_x, shape.kernel.1, shape.out_width);
+    let y = if below == 0 && right == 0 {
+        // candle's convolution has one padding for both axes; what differs is padded by hand.
+        let both = pad_y.min(pad_x);
+        let x = pad(&pad(x, 2, pad_y - both)?, 3, pad_x - both)?;
+        x.conv2d(weight, both, stride, 1, 1)?
+    } else {
+        // candle's gradient fails where a stride leaves rows or columns that no patch reads: these are cut off.
+        let x = pad(&pad(x, 2, pad_y)?, 3, pad_x)?;
+        let (height, width) = (shape.height + 2 * pad_y - below, shape.width + 2 * pad_x - right);
+        x.narrow(2, 0, height)?.narrow(3, 0, width)?.conv2d(weight, 0, stride, 1, 1)?
+    };
     match bias {
         Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
         None => Ok(y),

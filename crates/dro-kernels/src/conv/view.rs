@@ -1,6 +1,10 @@
 //! Maps and working memory of the caller.
 
+use std::cell::Cell;
+
 use candle_core::{Result, bail};
+
+use super::weights::Packed;
 
 /// A map `[batch, channels, height, width]` in memory of the caller, row by row.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +37,35 @@ impl<'a> MapView<'a> {
 }
 
 /// Working memory of a convolution, reused from call to call; it grows to what the largest call needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scratch {
     pub(crate) memory: Vec<f32>,
+    /// Weights that are prepared at each call.
+    pub(crate) weights: Packed,
+}
+
+impl Scratch {
+    /// Empty; it grows at its first use.
+    pub const fn new() -> Self {
+        Self { memory: Vec::new(), weights: Packed::empty() }
+    }
+
+    /// Calls `f` with the scratch of this thread.
+    ///
+    /// While `f` waits for other threads, this thread may run another convolution: that one finds an empty scratch.
+    pub(crate) fn with_thread_local<R>(f: impl FnOnce(&mut Self) -> R) -> R {
+        thread_local! {
+            static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+        }
+        let mut scratch = SCRATCH.take();
+        let result = f(&mut scratch);
+        SCRATCH.set(scratch);
+        result
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
 }

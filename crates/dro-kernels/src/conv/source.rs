@@ -1,0 +1,69 @@
+//! What a convolution reads: planes of maps that stand side by side along channels.
+
+use super::MapView;
+
+/// Some images of maps that are joined along channels without a copy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub maps: &'a [MapView<'a>],
+    /// What the caller calls image 0 is this one of the maps.
+    pub first_image: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+impl<'a> Source<'a> {
+    /// The numbers of one channel of the joined maps; none for a channel that does not exist.
+    #[inline(always)]
+    pub fn plane(&self, image: usize, mut channel: usize) -> &'a [f32] {
+        let size = self.height * self.width;
+        for map in self.maps {
+            let channels = map.shape()[1];
+            if channel < channels {
+                return &map.values()[((self.first_image + image) * channels + channel) * size..][..size];
+            }
+            channel -= channels;
+        }
+        &[]
+    }
+
+    /// `out[i] = plane[y, x + i]`, zero outside of the map.
+    #[inline(always)]
+    pub fn copy_row(&self, plane: &[f32], y: isize, x: isize, out: &mut [f32]) {
+        if y < 0 || y >= self.height as isize {
+            out.fill(0.0);
+            return;
+        }
+        let row = &plane[y as usize * self.width..][..self.width];
+        let count = out.len() as isize;
+        if x >= 0 && x + count <= row.len() as isize {
+            out.copy_from_slice(&row[x as usize..][..out.len()]);
+            return;
+        }
+        let left = (-x).clamp(0, count);
+        let right = (row.len() as isize - x).clamp(left, count);
+        out[..left as usize].fill(0.0);
+        out[right as usize..].fill(0.0);
+        if right > left {
+            out[left as usize..right as usize]
+                .copy_from_slice(&row[(x + left) as usize..(x + right) as usize]);
+        }
+    }
+
+    /// `out[i] = plane[y, x + step·i]`, zero outside of the map.
+    #[inline(always)]
+    pub fn copy_row_strided(&self, plane: &[f32], y: isize, x: isize, step: usize, out: &mut [f32]) {
+        if step == 1 {
+            return self.copy_row(plane, y, x, out);
+        }
+        if y < 0 || y >= self.height as isize {
+            out.fill(0.0);
+            return;
+        }
+        let row = &plane[y as usize * self.width..][..self.width];
+        // Positions before the row wrap around to huge ones.
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = row.get((x + (step * i) as isize) as usize).copied().unwrap_or(0.0);
+        }
+    }
+}

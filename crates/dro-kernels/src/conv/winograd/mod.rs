@@ -1,0 +1,16 @@
+//! Minimal filtering: a convolution with fewer multiplications.
+//!
+//! `m` outputs of a filter with `r` taps need `n = m + r − 1` multiplications instead of `m·r`:
+//! `y = Aᵀ [(G g) ∘ (Bᵀ d)]` (Winograd, *Arithmetic complexity of computations*, 1980; Lavin and Gray, *Fast algorithms
+//! for convolutional neural networks*, CVPR 2016). In two dimensions the three transforms act on rows and columns.
+
+mod axis;
+mod input;
+mod output;
+mod points;
+mod weight;
+
+pub(super) use axis::{Axis, Five, One, Three};
+pub(super) use input::pack_inputs;
+pub(super) use output::store_outputs;
+pub(super) use weight::transform_weights;

@@ -1,0 +1,91 @@
+//! Aᵀ m A of the products of one panel, and their way to memory.
+
+use super::Axis;
+use super::points::MAX;
+use crate::conv::engine::{IMAGES, Outputs};
+use crate::simd::{MAX_COLUMNS, Simd, block_of};
+
+/// Transforms the products `[points, rows, lanes]` of one panel and stores the channels `first..first + rows`.
+///
+/// `slabs[image]` holds those channels and more: the channels from `outputs.first_channel` on.
+#[inline(always)]
+pub(in crate::conv) fn store_outputs<S: Simd, Y: Axis, X: Axis>(
+    simd: S,
+    outputs: &Outputs,
+    products: &[f32],
+    channel: usize,
+    slabs: &mut [&mut [f32]; IMAGES],
+) {
+    let block = block_of::<S>();
+    let (height, width) = (outputs.shape.out_height, outputs.shape.out_width);
+    let mut lanes = [[0f32; MAX_COLUMNS]; MAX * MAX];
+    let mut line = [0f32; MAX_COLUMNS * MAX];
+    for row in 0..block.rows.min(outputs.shape.outputs - channel) {
+        let channel = channel + row;
+        for at in 0..outputs.used.div_ceil(S::F32_LANES) {
+            let product = |point: usize| {
+                let start = (point * block.rows + row) * block.columns;
+                S::as_simd_f32s(&products[start..start + block.columns]).0[at]
+            };
+            inverse::<S, Y, X>(simd, product, &mut lanes, at);
+        }
+        let bias = outputs.epilogue.bias.map_or(0.0, |bias| bias[channel]);
+        for i in 0..Y::OUTPUTS {
+            interleave::<X>(&lanes[i * X::OUTPUTS..], outputs.used, &mut line);
+            for run in outputs.runs.iter() {
+                let (y, x) = (run.y + i, run.x);
+                if y >= height {
+                    continue;
+                }
+                let count = (run.length * X::OUTPUTS).min(width - x);
+                let start = (channel - outputs.first_channel) * height * width + y * width + x;
+                let out = &mut slabs[run.image][start..start + count];
+                let sums = &line[run.lane * X::OUTPUTS..][..count];
+                let add = outputs.add(run.image, channel, y * width + x, count);
+                outputs.epilogue.store(simd, sums, bias, add, out);
+            }
+        }
+    }
+}
+
+/// Aᵀ m A of the tiles in vector `at`; `lanes` is `[Y::OUTPUTS, X::OUTPUTS, lanes]`.
+#[inline(always)]
+fn inverse<S: Simd, Y: Axis, X: Axis>(
+    simd: S,
+    product: impl Fn(usize) -> S::f32s,
+    lanes: &mut [[f32; MAX_COLUMNS]; MAX * MAX],
+    at: usize,
+) {
+    let zero = simd.splat_f32s(0.0);
+    let mut columns = [[zero; MAX]; MAX];
+    for j in 0..X::POINTS {
+        let mut m = [zero; MAX];
+        for i in 0..Y::POINTS {
+            m[i] = product(i * X::POINTS + j);
+        }
+        let y = Y::output(simd, m);
+        for i in 0..Y::OUTPUTS {
+            columns[i][j] = y[i];
+        }
+    }
+    for i in 0..Y::OUTPUTS {
+        let y = X::output(simd, columns[i]);
+        for j in 0..X::OUTPUTS {
+            S::as_mut_simd_f32s(&mut lanes[i * X::OUTPUTS + j]).0[at] = y[j];
+        }
+    }
+}
+
+/// `line[t·OUTPUTS + j] = lanes[j][t]`: the outputs of the tiles beside each other.
+#[inline(always)]
+fn interleave<X: Axis>(lanes: &[[f32; MAX_COLUMNS]], used: usize, line: &mut [f32; MAX_COLUMNS * MAX]) {
+    const GROUP: usize = 8;
+    for first in (0..used).step_by(GROUP) {
+        let out = &mut line[first * X::OUTPUTS..][..GROUP * X::OUTPUTS];
+        for t in 0..GROUP {
+            for j in 0..X::OUTPUTS {
+                out[t * X::OUTPUTS + j] = lanes[j][first + t];
+            }
+        }
+    }
+}

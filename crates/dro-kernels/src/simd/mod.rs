@@ -1,0 +1,41 @@
+//! Vectorised loops, written once for every instruction set that `pulp` detects at run time.
+
+pub(crate) mod math;
+pub(crate) mod micro_kernel;
+
+pub(crate) use pulp::{Arch, Simd, WithSimd};
+
+/// Size of the register block of the matrix product: `rows` × `columns` sums are held in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// The most columns that a block has: AVX-512 with three registers of 16.
+pub(crate) const MAX_COLUMNS: usize = 48;
+
+/// The most rows that a block has.
+pub(crate) const MAX_ROWS: usize = 8;
+
+/// The block of an instruction set.
+pub(crate) fn block(arch: Arch) -> Block {
+    struct Ask;
+    impl WithSimd for Ask {
+        type Output = Block;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> Block {
+            block_of::<S>()
+        }
+    }
+    arch.dispatch(Ask)
+}
+
+/// 6 × 2 vectors leave 4 of 16 registers for the operands, 8 × 3 leave 8 of 32.
+pub(crate) const fn block_of<S: Simd>() -> Block {
+    if S::REGISTER_COUNT >= 32 {
+        Block { rows: 8, columns: 3 * S::F32_LANES }
+    } else {
+        Block { rows: 6, columns: 2 * S::F32_LANES }
+    }
+}
