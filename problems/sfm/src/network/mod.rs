@@ -5,13 +5,15 @@ mod fast;
 mod heads;
 mod predictions;
 mod range;
+mod recurrence;
 mod rules;
 mod solver;
+mod start;
 
 use std::sync::Arc;
 
 use candle_core::{Result as TensorResult, Tensor};
-use candle_nn::{Module, ModuleT, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 use dro_core::{
     Bound, Budget, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule, Solution, minimize,
 };
@@ -29,6 +31,7 @@ pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
 pub use solver::{DroSolver, Iterations};
+use start::PlainStart;
 
 /// Variables, costs and hidden states live at 1/8 of the image.
 pub const STRIDE: usize = 8;
@@ -43,16 +46,15 @@ pub const CONTEXT: usize = 32;
 #[derive(Debug, Clone)]
 pub struct DroNet {
     config: ModelConfig,
-    features: ImageEncoder,
-    depth_context: ImageEncoder,
-    pose_context: ImageEncoder,
-    depth_head: DepthHead,
-    pose_head: PoseHead,
-    start_mask: MaskHead,
+    start: Start,
     depth_rule: DepthRule,
     pose_rule: PoseRule,
-    /// What computes the start where the network was prepared.
-    fast: Option<Arc<FastStart>>,
+}
+
+#[derive(Debug, Clone)]
+enum Start {
+    Plain(Arc<PlainStart>),
+    Prepared(Arc<FastStart>),
 }
 
 /// What the network knows of a set of views before the first update: made once, whatever the number of updates.
@@ -88,18 +90,11 @@ impl DroNet {
     /// Takes the parameters from `vb`; batch-norm statistics are part of them.
     pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
         config.validate()?;
-        let hidden = config.hidden;
         Ok(Self {
             config: config.clone(),
-            features: ImageEncoder::new(3, FEATURES, vb.pp("fnet"))?,
-            depth_context: ImageEncoder::new(3, hidden + CONTEXT, vb.pp("cnet_depth"))?,
-            pose_context: ImageEncoder::new(6, hidden + CONTEXT, vb.pp("cnet_pose"))?,
-            depth_head: DepthHead::new(FEATURES, vb.pp("depth_head"))?,
-            pose_head: PoseHead::new(2 * FEATURES, FEATURES, vb.pp("pose_head"))?,
-            start_mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
-            depth_rule: DepthRule::new(hidden, vb.pp("update_block_depth"))?,
-            pose_rule: PoseRule::new(hidden, vb.pp("update_block_pose"))?,
-            fast: None,
+            start: Start::Plain(Arc::new(PlainStart::new(config.hidden, &vb)?)),
+            depth_rule: DepthRule::new(config.hidden, vb.pp("update_block_depth"))?,
+            pose_rule: PoseRule::new(config.hidden, vb.pp("update_block_pose"))?,
         })
     }
 
@@ -112,18 +107,19 @@ impl DroNet {
     /// # Errors
     /// When the weights are not float32 on the CPU.
     pub fn prepared(&self) -> Result<Self> {
+        let Start::Plain(start) = &self.start else { return Ok(self.clone()) };
         let pool = Arc::new(Pool::default());
         Ok(Self {
+            config: self.config.clone(),
+            start: Start::Prepared(Arc::new(FastStart::new(start, &pool)?)),
             depth_rule: self.depth_rule.prepared(&pool)?,
             pose_rule: self.pose_rule.prepared(&pool)?,
-            fast: Some(Arc::new(FastStart::new(self, &pool)?)),
-            ..self.clone()
         })
     }
 
     /// Whether it was [prepared](Self::prepared) for inference.
     pub fn is_prepared(&self) -> bool {
-        self.fast.is_some()
+        matches!(self.start, Start::Prepared(_))
     }
 
     /// The configuration it was made with.
@@ -156,54 +152,16 @@ impl DroNet {
         intrinsics: &Tensor,
         train: bool,
     ) -> Result<Encoded> {
-        let (batch, _, height, width) = target.dims4()?;
-        let count = neighbours.len();
         self.check_views(target, neighbours)?;
-        if let Some(fast) = &self.fast {
-            if train {
-                return Err(crate::Error::argument(
-                    "network",
-                    "one that is not prepared for inference",
-                    "one that is",
-                ));
-            }
-            return self.encode_prepared(fast, target, neighbours, intrinsics);
-        }
-
-        let images: Vec<&Tensor> = std::iter::once(target).chain(neighbours).collect();
-        let features = self.features.forward_t(&Tensor::cat(&images, 0)?, train)?;
-        let target_features = features.narrow(0, 0, batch)?;
-        let neighbour_features = batch_major(&features.narrow(0, batch, batch * count)?, batch, count)?;
-
-        let inverse_depth = candle_nn::ops::sigmoid(&self.depth_head.forward(&target_features)?)?;
-        let target_repeated = repeat_each(&target_features, count)?;
-        let pairs = Tensor::cat(&[&target_repeated, &neighbour_features], 1)?;
-        let poses = self.pose_head.forward(&pairs)?.reshape((batch, count, 6))?;
-
-        let neighbour_images = batch_major(&Tensor::cat(neighbours, 0)?, batch, count)?;
-        let image_pairs = Tensor::cat(&[&repeat_each(target, count)?, &neighbour_images], 1)?;
-        let space = sfm_space(height / STRIDE, width / STRIDE, count)?;
-        Ok(Encoded {
-            start: space.point(vec![inverse_depth, poses])?,
-            depth_context: self.depth_context.forward_t(target, train)?,
-            pose_context: self.pose_context.forward_t(&image_pairs, train)?,
-            intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
-            range: InverseDepthRange::of(&self.config),
-            target_features,
-            neighbour_features,
-            prepared: false,
-        })
-    }
-
-    fn encode_prepared(
-        &self,
-        fast: &FastStart,
-        target: &Tensor,
-        neighbours: &[Tensor],
-        intrinsics: &Tensor,
-    ) -> Result<Encoded> {
         let (_, _, height, width) = target.dims4()?;
-        let started = fast.run(target, neighbours)?;
+        let started = match &self.start {
+            Start::Plain(start) => start.run(target, neighbours, train)?,
+            Start::Prepared(_) if train => {
+                let expected = "one that is not prepared for inference";
+                return Err(crate::Error::argument("network", expected, "one that is"));
+            }
+            Start::Prepared(start) => start.run(target, neighbours)?,
+        };
         let space = sfm_space(height / STRIDE, width / STRIDE, neighbours.len())?;
         Ok(Encoded {
             start: space.point(vec![started.inverse_depth, started.poses])?,
@@ -213,7 +171,7 @@ impl DroNet {
             pose_context: started.pose_context,
             intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
             range: InverseDepthRange::of(&self.config),
-            prepared: true,
+            prepared: self.is_prepared(),
         })
     }
 
@@ -249,7 +207,10 @@ impl DroNet {
 
     /// The start values at the image's size, `[batch, 1, h, w]`.
     pub fn full_size_start(&self, encoded: &Encoded) -> Result<Tensor> {
-        let mask = self.start_mask.forward(&encoded.target_features)?;
+        let mask = match &self.start {
+            Start::Plain(start) => start.mask.forward(&encoded.target_features)?,
+            Start::Prepared(start) => start.mask(&encoded.target_features)?,
+        };
         let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &mask, STRIDE)?;
         Ok(encoded.range.scale(&upsampled)?)
     }
@@ -289,16 +250,6 @@ impl DroNet {
         }
         Ok(())
     }
-}
-
-/// `[neighbours · batch, …]` (neighbour-major, as images are stacked) → `[batch · neighbours, …]`.
-fn batch_major(x: &Tensor, batch: usize, count: usize) -> TensorResult<Tensor> {
-    if batch == 1 || count == 1 {
-        return Ok(x.clone());
-    }
-    let mut shape = vec![count, batch];
-    shape.extend_from_slice(&x.dims()[1..]);
-    x.reshape(shape)?.transpose(0, 1)?.contiguous()?.flatten(0, 1)
 }
 
 /// Every batch element `count` times in a row: `[b, …]` → `[b · count, …]`.

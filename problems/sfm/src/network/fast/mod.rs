@@ -29,9 +29,9 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 use dro_core::cells::{Activation, CpuValues};
 
-use super::DroNet;
+use super::start::{PlainStart, Started};
 use encoder::FastEncoder;
-use heads::{FastDepthHead, FastPoseHead};
+use heads::{FastDepthHead, FastMaskHead, FastPoseHead};
 pub(super) use rules::{FastDepthRule, FastPoseRule};
 pub(super) use work::Pool;
 
@@ -44,28 +44,25 @@ pub(super) struct FastStart {
     pose_context: FastEncoder,
     depth_head: FastDepthHead,
     pose_head: FastPoseHead,
-}
-
-/// Its results; shapes as in [`Encoded`](super::Encoded).
-pub(super) struct Started {
-    pub(super) target_features: Tensor,
-    pub(super) neighbour_features: Tensor,
-    pub(super) depth_context: Tensor,
-    pub(super) pose_context: Tensor,
-    pub(super) inverse_depth: Tensor,
-    pub(super) poses: Tensor,
+    mask: FastMaskHead,
 }
 
 impl FastStart {
-    pub(super) fn new(net: &DroNet, pool: &Arc<Pool>) -> Result<Self> {
+    pub(super) fn new(plain: &PlainStart, pool: &Arc<Pool>) -> Result<Self> {
         Ok(Self {
             pool: pool.clone(),
-            features: FastEncoder::new(&net.features)?,
-            depth_context: FastEncoder::new(&net.depth_context)?,
-            pose_context: FastEncoder::new(&net.pose_context)?,
-            depth_head: FastDepthHead::new(&net.depth_head, Activation::Sigmoid)?,
-            pose_head: FastPoseHead::new(&net.pose_head)?,
+            features: FastEncoder::new(&plain.features)?,
+            depth_context: FastEncoder::new(&plain.depth_context)?,
+            pose_context: FastEncoder::new(&plain.pose_context)?,
+            depth_head: FastDepthHead::new(&plain.depth_head, Activation::Sigmoid)?,
+            pose_head: FastPoseHead::new(&plain.pose_head)?,
+            mask: FastMaskHead::new(&plain.mask)?,
         })
+    }
+
+    /// Upsampling logits of the start value, from the target's features.
+    pub(super) fn mask(&self, target_features: &Tensor) -> Result<Tensor> {
+        self.mask.forward(target_features)
     }
 
     /// `target`, each of `neighbours`: `[batch, 3, h, w]`.

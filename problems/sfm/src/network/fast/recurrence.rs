@@ -7,7 +7,7 @@ use dro_core::{
 };
 
 use super::{
-    super::{CONTEXT, rules::Recurrence},
+    super::{CONTEXT, recurrence::Recurrence},
     work::{Buffer, apply},
 };
 

@@ -9,14 +9,14 @@ use dro_core::{
 };
 
 use super::{
-    super::rules::{DepthRule, PoseRule},
+    super::rules::{PlainDepthRule, PlainPoseRule},
     constant::Constant,
     heads::{FastDepthHead, FastMaskHead, FastPoseHead},
     recurrence::{FastRecurrence, copied, next},
     work::{Pool, Work, apply, run},
 };
 
-/// The prepared [`DepthRule`].
+/// The prepared [`PlainDepthRule`].
 #[derive(Debug)]
 pub(crate) struct FastDepthRule {
     pool: Arc<Pool>,
@@ -29,7 +29,7 @@ pub(crate) struct FastDepthRule {
 }
 
 impl FastDepthRule {
-    pub(crate) fn new(rule: &DepthRule, pool: &Arc<Pool>) -> Result<Self> {
+    pub(crate) fn new(rule: &PlainDepthRule, pool: &Arc<Pool>) -> Result<Self> {
         let encoder = &rule.recurrence.encoder;
         Ok(Self {
             pool: pool.clone(),
@@ -88,7 +88,7 @@ impl FastDepthRule {
     }
 }
 
-/// The prepared [`PoseRule`].
+/// The prepared [`PlainPoseRule`].
 #[derive(Debug)]
 pub(crate) struct FastPoseRule {
     pool: Arc<Pool>,
@@ -105,7 +105,7 @@ pub(crate) struct FastPoseRule {
 const REACH: usize = 3 + 1 + 1;
 
 impl FastPoseRule {
-    pub(crate) fn new(rule: &PoseRule, pool: &Arc<Pool>) -> Result<Self> {
+    pub(crate) fn new(rule: &PlainPoseRule, pool: &Arc<Pool>) -> Result<Self> {
         let encoder = &rule.recurrence.encoder;
         let (hidden, joined) = (rule.recurrence.hidden, encoder.join.weight().dim(1)?);
         let join_cost = encoder.join.part(&[0..hidden])?.with_bias(encoder.join.bias());
