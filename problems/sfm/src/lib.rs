@@ -38,6 +38,7 @@ pub mod data;
 pub mod error;
 pub mod eval;
 pub mod export;
+pub mod loss;
 mod map;
 pub mod network;
 pub mod patchmatch;
