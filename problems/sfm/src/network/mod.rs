@@ -81,12 +81,12 @@ impl DroNet {
     /// Takes the parameters from `vb`; batch-norm statistics are part of them.
     pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
         config.validate()?;
-        let hidden = config.hidden;
+        let (hidden, channels) = (config.hidden, config.encoder);
         Ok(Self {
             config: config.clone(),
-            features: ImageEncoder::new(3, FEATURES, vb.pp("fnet"))?,
-            depth_context: ImageEncoder::new(3, hidden + CONTEXT, vb.pp("cnet_depth"))?,
-            pose_context: ImageEncoder::new(6, hidden + CONTEXT, vb.pp("cnet_pose"))?,
+            features: ImageEncoder::new(3, FEATURES, channels, vb.pp("fnet"))?,
+            depth_context: ImageEncoder::new(3, hidden + CONTEXT, channels, vb.pp("cnet_depth"))?,
+            pose_context: ImageEncoder::new(6, hidden + CONTEXT, channels, vb.pp("cnet_pose"))?,
             depth_head: DepthHead::new(FEATURES, vb.pp("depth_head"))?,
             pose_head: PoseHead::new(2 * FEATURES, FEATURES, vb.pp("pose_head"))?,
             start_mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
