@@ -43,6 +43,7 @@ mod map;
 pub mod network;
 pub mod patchmatch;
 pub mod pipeline;
+mod sample;
 pub mod scene;
 pub mod sequence;
 mod solver;
@@ -51,4 +52,5 @@ pub mod weights;
 
 pub use error::{Error, Result};
 pub use map::Map;
+pub use sample::Sample;
 pub use solver::{Estimate, Solver, Unwatched, Update, Views, Watch};
