@@ -38,10 +38,12 @@ pub mod data;
 pub mod error;
 pub mod eval;
 pub mod export;
+pub mod loss;
 mod map;
 pub mod network;
 pub mod patchmatch;
 pub mod pipeline;
+mod sample;
 pub mod scene;
 pub mod sequence;
 mod solver;
@@ -50,4 +52,5 @@ pub mod weights;
 
 pub use error::{Error, Result};
 pub use map::Map;
+pub use sample::Sample;
 pub use solver::{Estimate, Solver, Unwatched, Update, Views, Watch};

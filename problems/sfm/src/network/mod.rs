@@ -92,7 +92,7 @@ impl DroNet {
         config.validate()?;
         Ok(Self {
             config: config.clone(),
-            start: Start::Plain(Arc::new(PlainStart::new(config.hidden, &vb)?)),
+            start: Start::Plain(Arc::new(PlainStart::new(config, &vb)?)),
             depth_rule: DepthRule::new(config.hidden, vb.pp("update_block_depth"))?,
             pose_rule: PoseRule::new(config.hidden, vb.pp("update_block_pose"))?,
         })

@@ -3,6 +3,8 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{Module, ModuleT, VarBuilder};
 
+use crate::weights::ModelConfig;
+
 use super::{
     CONTEXT, FEATURES,
     encoder::ImageEncoder,
@@ -32,11 +34,12 @@ pub(super) struct Started {
 }
 
 impl PlainStart {
-    pub(super) fn new(hidden: usize, vb: &VarBuilder) -> Result<Self> {
+    pub(super) fn new(config: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
+        let (hidden, channels) = (config.hidden, config.encoder);
         Ok(Self {
-            features: ImageEncoder::new(3, FEATURES, vb.pp("fnet"))?,
-            depth_context: ImageEncoder::new(3, hidden + CONTEXT, vb.pp("cnet_depth"))?,
-            pose_context: ImageEncoder::new(6, hidden + CONTEXT, vb.pp("cnet_pose"))?,
+            features: ImageEncoder::new(3, FEATURES, channels, vb.pp("fnet"))?,
+            depth_context: ImageEncoder::new(3, hidden + CONTEXT, channels, vb.pp("cnet_depth"))?,
+            pose_context: ImageEncoder::new(6, hidden + CONTEXT, channels, vb.pp("cnet_pose"))?,
             depth_head: DepthHead::new(FEATURES, vb.pp("depth_head"))?,
             pose_head: PoseHead::new(2 * FEATURES, FEATURES, vb.pp("pose_head"))?,
             mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
