@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p dro-sfm --example measure -- forward HxW NEIGHBOURS STAGES INNER [REPEATS]
+//! cargo run --release -p dro-sfm --example measure -- train HxW NEIGHBOURS BATCH [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- profile HxW NEIGHBOURS [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
 //! ```
@@ -13,6 +14,8 @@
 mod layers;
 #[path = "measure/network.rs"]
 mod network;
+#[path = "measure/train.rs"]
+mod train;
 
 use std::time::Instant;
 
@@ -32,11 +35,17 @@ fn main() {
                 [neighbours, stages, inner].map(|n| n.parse().expect("a number"));
             network::forward(side(size), neighbours, stages, inner, repeats(rest.first()))
         }
+        ["train", size, neighbours, batch, rest @ ..] => {
+            let [neighbours, batch] = [neighbours, batch].map(|n| n.parse().expect("a number"));
+            train::train(side(size), neighbours, batch, repeats(rest.first()))
+        }
         ["profile", size, neighbours, rest @ ..] => {
             network::profile(side(size), neighbours.parse().expect("a number"), repeats(rest.first()))
         }
         ["layers", size, rest @ ..] => layers::layers(side(size), repeats(rest.first())),
-        _ => panic!("expected forward, profile or layers (see the head of this file), found {words:?}"),
+        _ => {
+            panic!("expected forward, train, profile or layers (see the head of this file), found {words:?}")
+        }
     };
     found["arguments"] = json!(words);
     found["threads"] = json!(rayon::current_num_threads());
