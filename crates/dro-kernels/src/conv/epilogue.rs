@@ -30,29 +30,36 @@ impl Epilogue<'_> {
             }
             None => (None, None),
         };
-        let finish = |sums: S::f32s, add: Option<S::f32s>| {
-            let sum = simd.add_f32s(sums, bias);
-            let sum = match add {
-                Some(add) => simd.add_f32s(sum, add),
-                None => sum,
-            };
-            activate(simd, self.activation, sum)
-        };
         match add {
             Some(add) => {
                 for ((out, sums), add) in out.iter_mut().zip(sums).zip(add) {
-                    *out = finish(*sums, Some(*add));
+                    *out = self.finish(simd, *sums, bias, Some(*add));
                 }
             }
             None => {
                 for (out, sums) in out.iter_mut().zip(sums) {
-                    *out = finish(*sums, None);
+                    *out = self.finish(simd, *sums, bias, None);
                 }
             }
         }
         if !out_tail.is_empty() {
-            let add = add_tail.map(|add| simd.partial_load_f32s(add));
-            simd.partial_store_f32s(out_tail, finish(simd.partial_load_f32s(sums_tail), add));
+            let add = match add_tail {
+                Some(add) => Some(simd.partial_load_f32s(add)),
+                None => None,
+            };
+            let sums = simd.partial_load_f32s(sums_tail);
+            simd.partial_store_f32s(out_tail, self.finish(simd, sums, bias, add));
         }
+    }
+
+    // A closure would not be inlined, and then it would lack the vector instructions.
+    #[inline(always)]
+    fn finish<S: Simd>(&self, simd: S, sums: S::f32s, bias: S::f32s, add: Option<S::f32s>) -> S::f32s {
+        let sum = simd.add_f32s(sums, bias);
+        let sum = match add {
+            Some(add) => simd.add_f32s(sum, add),
+            None => sum,
+        };
+        activate(simd, self.activation, sum)
     }
 }

@@ -1,4 +1,7 @@
 //! Elementary functions of vectors.
+//!
+//! No closures here nor in other code that holds vectors: one that is not inlined lacks the vector instructions of its
+//! surroundings, and each operation in it becomes a call.
 
 use super::{Arch, Simd, WithSimd};
 use crate::conv::Activation;
@@ -18,16 +21,15 @@ const TANH: [f32; 5] = [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_
 /// functions*, 1980, chapter 6).
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |v: f32| simd.splat_f32s(v);
-    let inside = simd.min_f32s(simd.max_f32s(x, splat(-87.0)), splat(88.0));
+    let inside = simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-87.0)), simd.splat_f32s(88.0));
     // Adding 1.5·2²³ leaves the nearest integer in the low bits of the mantissa.
-    let shift = splat(12_582_912.0);
-    let shifted = simd.mul_add_e_f32s(inside, splat(std::f32::consts::LOG2_E), shift);
+    let shift = simd.splat_f32s(12_582_912.0);
+    let shifted = simd.mul_add_e_f32s(inside, simd.splat_f32s(std::f32::consts::LOG2_E), shift);
     let k = simd.sub_f32s(shifted, shift);
-    let r = simd.mul_add_e_f32s(k, splat(-LN2.0), inside);
-    let r = simd.mul_add_e_f32s(k, splat(-LN2.1), r);
+    let r = simd.mul_add_e_f32s(k, simd.splat_f32s(-LN2.0), inside);
+    let r = simd.mul_add_e_f32s(k, simd.splat_f32s(-LN2.1), r);
     let p = polynomial(simd, &EXP, r);
-    let p = simd.mul_add_e_f32s(simd.mul_f32s(p, r), r, simd.add_f32s(r, splat(1.0)));
+    let p = simd.mul_add_e_f32s(simd.mul_f32s(p, r), r, simd.add_f32s(r, simd.splat_f32s(1.0)));
     // p·2ᵏ by adding k to the exponent: the low bits of `shifted`, moved there.
     let k = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     let value = simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(p), k));
@@ -100,8 +102,8 @@ pub(crate) fn zip_in_place<F: Zip + Sync>(arch: Arch, f: &F, x: &mut [f32], a: &
                 *x = self.f.call(simd, *x, *a, *b);
             }
             if !x_tail.is_empty() {
-                let load = |v: &[f32]| simd.partial_load_f32s(v);
-                let last = self.f.call(simd, load(x_tail), load(a_tail), load(b_tail));
+                let (a, b) = (simd.partial_load_f32s(a_tail), simd.partial_load_f32s(b_tail));
+                let last = self.f.call(simd, simd.partial_load_f32s(x_tail), a, b);
                 simd.partial_store_f32s(x_tail, last);
             }
         }

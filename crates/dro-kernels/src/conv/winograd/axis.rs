@@ -1,6 +1,6 @@
 //! The transforms along one axis, on vectors.
 
-use super::points::{MAX, Matrices, matrices};
+use super::points::{MAX, Matrices, Matrix, matrices};
 use crate::simd::Simd;
 
 /// Minimal filtering along one axis: `OUTPUTS` results of `TAPS` taps with `POINTS` multiplications.
@@ -21,24 +21,24 @@ pub(crate) trait Axis: Copy + Send + Sync {
         if Self::POINTS == 1 {
             return d;
         }
-        let last = Self::POINTS - 1;
         let mut out = d;
-        out[0] = dot(simd, &Self::MATRICES.input[0], &d, Self::POINTS);
-        for i in 0..Self::PAIRS {
-            let (p, q) = (2 * i + 1, 2 * i + 2);
-            let (row, other) = (&Self::MATRICES.input[p], &Self::MATRICES.input[q]);
-            let (mut same, mut opposite) = ([0.0; MAX], [0.0; MAX]);
-            for k in 0..MAX {
-                same[k] = 0.5 * (row[k] + other[k]);
-                opposite[k] = 0.5 * (row[k] - other[k]);
-            }
-            let same = dot(simd, &same, &d, Self::POINTS);
-            let opposite = dot(simd, &opposite, &d, Self::POINTS);
-            out[p] = simd.add_f32s(same, opposite);
-            out[q] = simd.sub_f32s(same, opposite);
-        }
-        out[last] = dot(simd, &Self::MATRICES.input[last], &d, Self::POINTS);
+        out[0] = dot(simd, const { Self::MATRICES.input[0] }, &d);
+        Self::input_pair::<S, 0>(simd, &d, &mut out);
+        Self::input_pair::<S, 1>(simd, &d, &mut out);
+        Self::input_pair::<S, 2>(simd, &d, &mut out);
+        out[Self::POINTS - 1] = dot(simd, const { Self::MATRICES.input[Self::POINTS - 1] }, &d);
         out
+    }
+
+    /// The two rows of Bᵀ d for a pair of points.
+    #[inline(always)]
+    fn input_pair<S: Simd, const PAIR: usize>(simd: S, d: &[S::f32s; MAX], out: &mut [S::f32s; MAX]) {
+        if PAIR < Self::PAIRS {
+            let same = dot(simd, const { combine(&Self::MATRICES.input, PAIR, 0.5) }, d);
+            let opposite = dot(simd, const { combine(&Self::MATRICES.input, PAIR, -0.5) }, d);
+            out[2 * PAIR + 1] = simd.add_f32s(same, opposite);
+            out[2 * PAIR + 2] = simd.sub_f32s(same, opposite);
+        }
     }
 
     /// Aᵀ m; entries from `OUTPUTS` on mean nothing.
@@ -48,39 +48,68 @@ pub(crate) trait Axis: Copy + Send + Sync {
             return m;
         }
         // Sums of the pairs meet the even powers of their points, differences the odd ones.
-        let mut parts = [m; 2];
-        for i in 0..Self::PAIRS {
-            let (p, q) = (2 * i + 1, 2 * i + 2);
-            parts[0][p] = simd.add_f32s(m[p], m[q]);
-            parts[1][p] = simd.sub_f32s(m[p], m[q]);
+        let (mut sums, mut differences) = (m, m);
+        for pair in 0..Self::PAIRS {
+            let (p, q) = (2 * pair + 1, 2 * pair + 2);
+            sums[p] = simd.add_f32s(m[p], m[q]);
+            differences[p] = simd.sub_f32s(m[p], m[q]);
         }
         let mut out = m;
-        for i in 0..Self::OUTPUTS {
-            let mut row = Self::MATRICES.output[i];
-            for pair in 0..Self::PAIRS {
-                row[2 * pair + 2] = 0.0;
-            }
-            out[i] = dot(simd, &row, &parts[i % 2], Self::POINTS);
-        }
+        out[0] = dot(simd, const { without_second(&Self::MATRICES.output[0]) }, &sums);
+        out[1] = dot(simd, const { without_second(&Self::MATRICES.output[1]) }, &differences);
+        out[2] = dot(simd, const { without_second(&Self::MATRICES.output[2]) }, &sums);
+        out[3] = dot(simd, const { without_second(&Self::MATRICES.output[3]) }, &differences);
         out
     }
 }
 
-/// `Σ_k c[k]·x[k]` where zeros and ones cost nothing once this is unrolled.
-#[inline(always)]
-fn dot<S: Simd>(simd: S, c: &[f32; MAX], x: &[S::f32s; MAX], count: usize) -> S::f32s {
-    let mut sum: Option<S::f32s> = None;
-    for k in 0..count {
-        sum = match sum {
-            _ if c[k] == 0.0 => sum,
-            None if c[k] == 1.0 => Some(x[k]),
-            None => Some(simd.mul_f32s(simd.splat_f32s(c[k]), x[k])),
-            Some(sum) if c[k] == 1.0 => Some(simd.add_f32s(sum, x[k])),
-            Some(sum) if c[k] == -1.0 => Some(simd.sub_f32s(sum, x[k])),
-            Some(sum) => Some(simd.mul_add_e_f32s(simd.splat_f32s(c[k]), x[k], sum)),
-        };
+/// `(a + b) / 2` for a factor of 0.5, `(a − b) / 2` for −0.5, of the two rows of a pair.
+const fn combine(matrix: &Matrix, pair: usize, factor: f32) -> [f32; MAX] {
+    let (mut out, mut k) = ([0.0; MAX], 0);
+    while k < MAX {
+        out[k] = 0.5 * matrix[2 * pair + 1][k] + factor * matrix[2 * pair + 2][k];
+        k += 1;
     }
-    sum.unwrap_or(simd.splat_f32s(0.0))
+    out
+}
+
+/// The row with only the first number of each pair.
+const fn without_second(row: &[f32; MAX]) -> [f32; MAX] {
+    let (mut out, mut k) = (*row, 2);
+    // The last point has no opposite: its number stays, as it is at an odd place.
+    while k < MAX {
+        out[k] = 0.0;
+        k += 2;
+    }
+    out
+}
+
+/// `Σ_k c[k]·x[k]` where zeros and ones cost nothing: written out, so that the compiler knows each `c[k]`.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, c: [f32; MAX], x: &[S::f32s; MAX]) -> S::f32s {
+    let sum = add_term(simd, None, c[0], x[0]);
+    let sum = add_term(simd, sum, c[1], x[1]);
+    let sum = add_term(simd, sum, c[2], x[2]);
+    let sum = add_term(simd, sum, c[3], x[3]);
+    let sum = add_term(simd, sum, c[4], x[4]);
+    let sum = add_term(simd, sum, c[5], x[5]);
+    let sum = add_term(simd, sum, c[6], x[6]);
+    match add_term(simd, sum, c[7], x[7]) {
+        Some(sum) => sum,
+        None => simd.splat_f32s(0.0),
+    }
+}
+
+#[inline(always)]
+fn add_term<S: Simd>(simd: S, sum: Option<S::f32s>, c: f32, x: S::f32s) -> Option<S::f32s> {
+    match sum {
+        _ if c == 0.0 => sum,
+        None if c == 1.0 => Some(x),
+        None => Some(simd.mul_f32s(simd.splat_f32s(c), x)),
+        Some(sum) if c == 1.0 => Some(simd.add_f32s(sum, x)),
+        Some(sum) if c == -1.0 => Some(simd.sub_f32s(sum, x)),
+        Some(sum) => Some(simd.mul_add_e_f32s(simd.splat_f32s(c), x, sum)),
+    }
 }
 
 /// No filtering: one tap, one output.

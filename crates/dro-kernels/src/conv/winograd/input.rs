@@ -2,18 +2,20 @@
 
 use super::Axis;
 use super::points::MAX;
+use super::shuffle::{MAX_LANES, TILE, load_pixels, load_rows, to_tiles};
 use crate::conv::shapes::ConvShape;
 use crate::conv::source::Source;
 use crate::conv::tiles::{Run, Runs};
 use crate::simd::{MAX_COLUMNS, Simd, block_of};
 
-/// Tiles that are moved from rows to lanes at once; buffers are longer by this, so that the last move may spill.
-const GROUP: usize = 8;
+/// Buffers are longer than needed by one vector, because whole vectors are moved.
+const SPILL: usize = MAX_LANES;
 
-const ROW: usize = (MAX_COLUMNS + GROUP) * 4 + MAX;
+/// A row of pixels under the tiles of a panel.
+type Row = [f32; (MAX_COLUMNS + SPILL) * TILE + MAX];
 
-/// Input pixels at one place of a tile, by lane.
-type Lanes = [f32; MAX_COLUMNS + GROUP];
+/// One number per tile.
+type Lanes = [f32; MAX_COLUMNS + SPILL];
 
 /// Writes the transformed tiles of `runs`: `panel` is `[points, channels, lanes]`, points row by row.
 #[inline(always)]
@@ -25,34 +27,48 @@ pub(in crate::conv) fn pack_inputs<S: Simd, Y: Axis, X: Axis>(
     panel: &mut [f32],
 ) {
     let columns = block_of::<S>().columns;
-    let mut rows = [[0f32; ROW]; MAX];
-    let mut lanes = [[0f32; MAX_COLUMNS + GROUP]; MAX * MAX];
+    let mut rows = [[0f32; size_of::<Row>() / size_of::<f32>()]; MAX];
+    let mut lanes = [[0f32; MAX_COLUMNS + SPILL]; MAX * MAX];
     for channel in 0..shape.inputs {
         for run in runs.iter() {
             let plane = source.plane(run.image, channel);
             load_run::<S, Y, X>(simd, source, shape, plane, run, &mut rows, &mut lanes);
         }
-        let mut store = |point: usize, at: usize, value: S::f32s| {
-            let start = (point * shape.inputs + channel) * columns;
-            S::as_mut_simd_f32s(&mut panel[start..start + columns]).0[at] = value;
-        };
+        let place = Place { channel, channels: shape.inputs, columns };
         for at in 0..columns / S::F32_LANES {
             if X::POINTS == 1 {
-                let d = load_all::<S>(simd, &lanes, Y::POINTS, at);
+                let d = load_rows::<S>(simd, &lanes, Y::POINTS, at);
                 let d = Y::input(simd, d);
                 for i in 0..Y::POINTS {
-                    store(i, at, d[i]);
+                    place.store::<S>(panel, i, at, d[i]);
                 }
             } else {
                 for i in 0..Y::POINTS {
-                    let d = load_all::<S>(simd, &lanes[i * X::POINTS..], X::POINTS, at);
+                    let d = load_rows::<S>(simd, &lanes[i * X::POINTS..], X::POINTS, at);
                     let d = X::input(simd, d);
                     for j in 0..X::POINTS {
-                        store(i * X::POINTS + j, at, d[j]);
+                        place.store::<S>(panel, i * X::POINTS + j, at, d[j]);
                     }
                 }
             }
         }
+    }
+}
+
+/// Where a channel's numbers are in a panel.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    channel: usize,
+    channels: usize,
+    columns: usize,
+}
+
+impl Place {
+    /// Writes vector `at` of one point.
+    #[inline(always)]
+    fn store<S: Simd>(self, panel: &mut [f32], point: usize, at: usize, value: S::f32s) {
+        let start = (point * self.channels + self.channel) * self.columns;
+        S::as_mut_simd_f32s(&mut panel[start..start + self.columns]).0[at] = value;
     }
 }
 
@@ -64,7 +80,7 @@ fn load_run<S: Simd, Y: Axis, X: Axis>(
     shape: &ConvShape,
     plane: &[f32],
     run: &Run,
-    rows: &mut [[f32; ROW]; MAX],
+    rows: &mut [Row; MAX],
     lanes: &mut [Lanes; MAX * MAX],
 ) {
     let (y, x) =
@@ -75,38 +91,41 @@ fn load_run<S: Simd, Y: Axis, X: Axis>(
         }
         return;
     }
-    let width = (run.length - 1) * X::OUTPUTS + X::POINTS;
+    // One tile more: what a tile reads beyond its own four pixels are the first ones of the next tile.
+    let width = (run.length + 1) * TILE;
     for i in 0..Y::POINTS {
         source.copy_row(plane, y + i as isize, x, &mut rows[i][..width]);
     }
-    if Y::POINTS > 1 {
-        // On whole rows, where neighbouring tiles share their columns.
-        for at in 0..width.div_ceil(S::F32_LANES) {
-            let d = Y::input(simd, load_all::<S>(simd, rows, Y::POINTS, at));
-            for i in 0..Y::POINTS {
-                S::as_mut_simd_f32s(&mut rows[i]).0[at] = d[i];
+    let mut tiles = [[[0f32; MAX_COLUMNS + 2 * SPILL]; TILE]; MAX];
+    for first in (0..run.length + 1).step_by(S::F32_LANES) {
+        let zero = simd.splat_f32s(0.0);
+        let mut pixels = [[zero; MAX]; TILE];
+        for i in 0..Y::POINTS {
+            let loaded = load_pixels(simd, &rows[i][first * TILE..]);
+            for j in 0..TILE {
+                pixels[j][i] = loaded[j];
+            }
+        }
+        // On pixels in any order, before they are shuffled: neighbouring tiles share these sums.
+        for pixels in &mut pixels {
+            *pixels = Y::input(simd, *pixels);
+        }
+        for i in 0..Y::POINTS {
+            let shuffled = to_tiles(simd, [pixels[0][i], pixels[1][i], pixels[2][i], pixels[3][i]]);
+            for j in 0..TILE {
+                S::as_mut_simd_f32s(&mut tiles[i][j][first..]).0[0] = shuffled[j];
             }
         }
     }
+    // Lanes beyond the run are overwritten by the next one.
     for i in 0..Y::POINTS {
-        for first in (0..run.length).step_by(GROUP) {
-            for j in 0..X::POINTS {
-                let out = &mut lanes[i * X::POINTS + j][run.lane + first..][..GROUP];
-                let row = &rows[i][first * X::OUTPUTS + j..][..(GROUP - 1) * X::OUTPUTS + 1];
-                for u in 0..GROUP {
-                    out[u] = row[u * X::OUTPUTS];
-                }
+        for j in 0..X::POINTS {
+            let from = &tiles[i][j % TILE][j / TILE..];
+            let to = &mut lanes[i * X::POINTS + j][run.lane..];
+            for first in (0..run.length).step_by(S::F32_LANES) {
+                let vector = S::as_simd_f32s(&from[first..]).0[0];
+                S::as_mut_simd_f32s(&mut to[first..]).0[0] = vector;
             }
         }
     }
-}
-
-/// Vector number `at` of each of the first `count` rows.
-#[inline(always)]
-fn load_all<S: Simd>(simd: S, rows: &[impl AsRef<[f32]>], count: usize, at: usize) -> [S::f32s; MAX] {
-    let mut d = [simd.splat_f32s(0.0); MAX];
-    for i in 0..count {
-        d[i] = S::as_simd_f32s(rows[i].as_ref()).0[at];
-    }
-    d
 }

@@ -8,6 +8,7 @@ mod axis;
 mod input;
 mod output;
 mod points;
+mod shuffle;
 mod weight;
 
 pub(super) use axis::{Axis, Five, One, Three};

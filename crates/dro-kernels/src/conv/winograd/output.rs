@@ -2,6 +2,7 @@
 
 use super::Axis;
 use super::points::MAX;
+use super::shuffle::{TILE, load_rows, store_pixels};
 use crate::conv::engine::{IMAGES, Outputs};
 use crate::simd::{MAX_COLUMNS, Simd, block_of};
 
@@ -23,15 +24,11 @@ pub(in crate::conv) fn store_outputs<S: Simd, Y: Axis, X: Axis>(
     for row in 0..block.rows.min(outputs.shape.outputs - channel) {
         let channel = channel + row;
         for at in 0..outputs.used.div_ceil(S::F32_LANES) {
-            let product = |point: usize| {
-                let start = (point * block.rows + row) * block.columns;
-                S::as_simd_f32s(&products[start..start + block.columns]).0[at]
-            };
-            inverse::<S, Y, X>(simd, product, &mut lanes, at);
+            inverse::<S, Y, X>(simd, &products[row * block.columns..], &mut lanes, at);
         }
         let bias = outputs.epilogue.bias.map_or(0.0, |bias| bias[channel]);
         for i in 0..Y::OUTPUTS {
-            interleave::<X>(&lanes[i * X::OUTPUTS..], outputs.used, &mut line);
+            interleave::<S, X>(simd, &lanes[i * X::OUTPUTS..], outputs.used, &mut line);
             for run in outputs.runs.iter() {
                 let (y, x) = (run.y + i, run.x);
                 if y >= height {
@@ -48,20 +45,22 @@ pub(in crate::conv) fn store_outputs<S: Simd, Y: Axis, X: Axis>(
     }
 }
 
-/// Aᵀ m A of the tiles in vector `at`; `lanes` is `[Y::OUTPUTS, X::OUTPUTS, lanes]`.
+/// Aᵀ m A of the tiles in vector `at` of the row at the start of `products`; `lanes` is `[Y::OUTPUTS, X::OUTPUTS, lanes]`.
 #[inline(always)]
 fn inverse<S: Simd, Y: Axis, X: Axis>(
     simd: S,
-    product: impl Fn(usize) -> S::f32s,
+    products: &[f32],
     lanes: &mut [[f32; MAX_COLUMNS]; MAX * MAX],
     at: usize,
 ) {
+    let block = block_of::<S>();
     let zero = simd.splat_f32s(0.0);
     let mut columns = [[zero; MAX]; MAX];
     for j in 0..X::POINTS {
         let mut m = [zero; MAX];
         for i in 0..Y::POINTS {
-            m[i] = product(i * X::POINTS + j);
+            let start = (i * X::POINTS + j) * block.rows * block.columns;
+            m[i] = S::as_simd_f32s(&products[start..start + block.columns]).0[at];
         }
         let y = Y::output(simd, m);
         for i in 0..Y::OUTPUTS {
@@ -78,14 +77,18 @@ fn inverse<S: Simd, Y: Axis, X: Axis>(
 
 /// `line[t·OUTPUTS + j] = lanes[j][t]`: the outputs of the tiles beside each other.
 #[inline(always)]
-fn interleave<X: Axis>(lanes: &[[f32; MAX_COLUMNS]], used: usize, line: &mut [f32; MAX_COLUMNS * MAX]) {
-    const GROUP: usize = 8;
-    for first in (0..used).step_by(GROUP) {
-        let out = &mut line[first * X::OUTPUTS..][..GROUP * X::OUTPUTS];
-        for t in 0..GROUP {
-            for j in 0..X::OUTPUTS {
-                out[t * X::OUTPUTS + j] = lanes[j][first + t];
-            }
-        }
+fn interleave<S: Simd, X: Axis>(
+    simd: S,
+    lanes: &[[f32; MAX_COLUMNS]],
+    used: usize,
+    line: &mut [f32; MAX_COLUMNS * MAX],
+) {
+    if X::OUTPUTS == 1 {
+        line[..MAX_COLUMNS].copy_from_slice(&lanes[0]);
+        return;
+    }
+    for at in 0..used.div_ceil(S::F32_LANES) {
+        let [a, b, c, d, ..] = load_rows(simd, lanes, TILE, at);
+        store_pixels(simd, [a, b, c, d], &mut line[at * TILE * S::F32_LANES..]);
     }
 }
