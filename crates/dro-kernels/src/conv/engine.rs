@@ -13,7 +13,7 @@ use super::epilogue::Epilogue;
 use super::patches;
 use super::shapes::ConvShape;
 use super::source::Source;
-use super::tiles::{Runs, Tiling};
+use super::tiles::{PACK, Runs, Tiling};
 use super::weights::Packed;
 use super::winograd::{Five, One, Three, pack_inputs, store_outputs};
 use super::{MapView, Scratch};
@@ -45,8 +45,7 @@ pub(crate) struct Convolution<'a> {
 impl Convolution<'_> {
     /// Writes `[batch, outputs, out_height, out_width]` to `out`.
     pub fn run(&self, out: &mut [f32], scratch: &mut Scratch) {
-        let shape = &self.shape;
-        let image = shape.outputs * shape.out_plane();
+        let image = self.shape.outputs * self.shape.out_plane();
         if image == 0 {
             return;
         }
@@ -67,7 +66,7 @@ impl Convolution<'_> {
         mut slabs: [&mut [f32]; IMAGES],
         scratch: &mut Scratch,
     ) {
-        let (shape, weights, block) = (&self.shape, self.weights, block(self.arch));
+        let (shape, weights, block) = (&self.shape.flattened(), self.weights, block(self.arch));
         let tiling = Tiling::new(shape, images, weights.algorithm.tile());
         let points = weights.algorithm.points();
         let panel_size = points * weights.depth * block.columns;
@@ -82,25 +81,30 @@ impl Convolution<'_> {
         let (packed, products) = scratch.memory.split_at_mut(packed_size);
         let multiplications = points * weights.depth * shape.outputs * tiling.count();
         let parallel = multiplications >= PARALLEL && rayon::current_num_threads() > 1;
+        // Few panels are packed in smaller portions, so that there is one for each thread.
+        let portions = 2 * rayon::current_num_threads();
+        let together =
+            (PACK / block.columns).min(panels.div_ceil(if parallel { portions } else { 1 })).max(1);
         let source = Source { maps: self.maps, first_image, height: shape.height, width: shape.width };
         for start in (0..panels).step_by(band) {
             let panels = start..(start + band).min(panels);
             let tiles =
                 |panel: usize| panel * block.columns..((panel + 1) * block.columns).min(tiling.count());
-            let pack = |(i, panel): (usize, &mut [f32])| {
-                let runs = tiling.runs(tiles(panels.start + i));
-                let algorithm = weights.algorithm;
-                self.arch.dispatch(Pack { algorithm, source: &source, shape, runs: &runs, panel });
+            let pack = |(i, chunk): (usize, &mut [f32])| {
+                let first = panels.start + i * together;
+                let tiles = tiles(first).start..tiles(first + chunk.len() / panel_size - 1).end;
+                let (algorithm, runs) = (weights.algorithm, tiling.runs(tiles));
+                self.arch.dispatch(Pack { algorithm, source: &source, shape, runs: &runs, panels: chunk });
             };
             let packed = &mut packed[..panels.len() * panel_size];
-            if panel_size == 0 {
-            } else if parallel {
-                packed.par_chunks_mut(panel_size).enumerate().for_each(pack);
-            } else {
-                packed.chunks_mut(panel_size).enumerate().for_each(pack);
+            if parallel {
+                packed.par_chunks_mut(together * panel_size).enumerate().for_each(pack);
+            } else if panel_size > 0 {
+                packed.chunks_mut(together * panel_size).enumerate().for_each(pack);
             }
             let band = Band {
                 convolution: self,
+                shape,
                 block,
                 tiling: &tiling,
                 packed,
@@ -122,13 +126,13 @@ fn reborrow<'a>(slabs: &'a mut [&mut [f32]; IMAGES]) -> [&'a mut [f32]; IMAGES] 
     slabs.each_mut().map(|slab| &mut **slab)
 }
 
-/// Packs one panel.
+/// Packs some panels, of at most [`PACK`] tiles.
 struct Pack<'a> {
     algorithm: Algorithm,
     source: &'a Source<'a>,
     shape: &'a ConvShape,
     runs: &'a Runs,
-    panel: &'a mut [f32],
+    panels: &'a mut [f32],
 }
 
 impl WithSimd for Pack<'_> {
@@ -136,12 +140,12 @@ impl WithSimd for Pack<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { source, shape, runs, panel, .. } = self;
+        let Self { source, shape, runs, panels, .. } = self;
         match self.algorithm {
-            Algorithm::Patches => patches::pack_patches(simd, source, shape, runs, panel),
-            Algorithm::Square3 => pack_inputs::<S, Three, Three>(simd, source, shape, runs, panel),
-            Algorithm::Row5 => pack_inputs::<S, One, Five>(simd, source, shape, runs, panel),
-            Algorithm::Column5 => pack_inputs::<S, Five, One>(simd, source, shape, runs, panel),
+            Algorithm::Patches => patches::pack_patches(simd, source, shape, runs, panels),
+            Algorithm::Square3 => pack_inputs::<S, Three, Three>(simd, source, shape, runs, panels),
+            Algorithm::Row5 => pack_inputs::<S, One, Five>(simd, source, shape, runs, panels),
+            Algorithm::Column5 => pack_inputs::<S, Five, One>(simd, source, shape, runs, panels),
         }
     }
 }
@@ -149,6 +153,7 @@ impl WithSimd for Pack<'_> {
 /// A packed band and where its results go.
 struct Band<'a> {
     convolution: &'a Convolution<'a>,
+    shape: &'a ConvShape,
     block: Block,
     tiling: &'a Tiling,
     packed: &'a [f32],
@@ -168,7 +173,7 @@ impl Band<'_> {
         }
         let half = rows.len() / 2;
         let middle = rows.start + half;
-        let cut = half * self.block.rows * self.convolution.shape.out_plane();
+        let cut = half * self.block.rows * self.shape.out_plane();
         let mut right: [&mut [f32]; IMAGES] = Default::default();
         let mut left: [&mut [f32]; IMAGES] = Default::default();
         for ((slab, left), right) in slabs.into_iter().zip(&mut left).zip(&mut right) {
@@ -223,7 +228,7 @@ impl WithSimd for Group<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (band, block) = (self.band, block_of::<S>());
-        let Convolution { shape, weights, epilogue, .. } = band.convolution;
+        let (shape, Convolution { weights, epilogue, .. }) = (band.shape, band.convolution);
         let points = weights.algorithm.points();
         let (a_size, b_size) = (weights.depth * block.rows, weights.depth * block.columns);
         let c_size = block.rows * block.columns;

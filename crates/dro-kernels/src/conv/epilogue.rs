@@ -43,6 +43,8 @@ impl Epilogue<'_> {
             }
         }
         if !out_tail.is_empty() {
+            // Not `map`: a closure that is not inlined would lack the vector instructions.
+            #[allow(clippy::manual_map)]
             let add = match add_tail {
                 Some(add) => Some(simd.partial_load_f32s(add)),
                 None => None,
@@ -52,7 +54,6 @@ impl Epilogue<'_> {
         }
     }
 
-    // A closure would not be inlined, and then it would lack the vector instructions.
     #[inline(always)]
     fn finish<S: Simd>(&self, simd: S, sums: S::f32s, bias: S::f32s, add: Option<S::f32s>) -> S::f32s {
         let sum = simd.add_f32s(sums, bias);

@@ -4,32 +4,37 @@
 
 use super::shapes::ConvShape;
 use super::source::Source;
-use super::tiles::Runs;
+use super::tiles::{PACK, Runs};
 use super::weights::Weights;
 use crate::simd::{Simd, block_of};
 
-/// Writes the patches of the pixels of `runs`: `panel` is `[inputs · kernel height · kernel width, lanes]`.
+/// Writes the patches of the pixels of `runs` to panels: each is `[inputs · kernel height · kernel width, lanes]`.
 #[inline(always)]
 pub(super) fn pack_patches<S: Simd>(
     _: S,
     source: &Source,
     shape: &ConvShape,
     runs: &Runs,
-    panel: &mut [f32],
+    panels: &mut [f32],
 ) {
     let (columns, (kernel_height, kernel_width)) = (block_of::<S>().columns, shape.kernel);
-    let stride = shape.geometry.stride;
-    let mut rows = panel.chunks_exact_mut(columns);
+    let (stride, panel_size) = (shape.geometry.stride, shape.inputs * kernel_height * kernel_width * columns);
+    let mut lanes = [0f32; PACK];
+    let mut start = 0;
     for channel in 0..shape.inputs {
         for ky in 0..kernel_height {
             for kx in 0..kernel_width {
-                let Some(row) = rows.next() else { return };
                 for run in runs.iter() {
                     let plane = source.plane(run.image, channel);
                     let y = (run.y * stride + ky) as isize - shape.geometry.pad_y as isize;
                     let x = (run.x * stride + kx) as isize - shape.geometry.pad_x as isize;
-                    source.copy_row_strided(plane, y, x, stride, &mut row[run.lane..run.lane + run.length]);
+                    let lanes = &mut lanes[run.lane..run.lane + run.length];
+                    source.copy_row_strided(plane, y, x, stride, lanes);
                 }
+                for (panel, lanes) in panels.chunks_exact_mut(panel_size).zip(lanes.chunks_exact(columns)) {
+                    panel[start..start + columns].copy_from_slice(lanes);
+                }
+                start += columns;
             }
         }
     }

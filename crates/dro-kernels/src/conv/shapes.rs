@@ -35,6 +35,16 @@ impl ConvShape {
         Ok(Self { batch, inputs, outputs, height, width, out_height, out_width, kernel, geometry })
     }
 
+    /// The same convolution of maps of one long row, where the kernel is a single pixel and rows do not matter.
+    pub fn flattened(&self) -> Self {
+        let whole = ConvGeometry { stride: 1, pad_y: 0, pad_x: 0 };
+        if self.kernel != (1, 1) || self.geometry != whole {
+            return *self;
+        }
+        let pixels = self.height * self.width;
+        Self { height: 1, width: pixels, out_height: 1, out_width: pixels, ..*self }
+    }
+
     /// Pixels of one output plane.
     pub fn out_plane(&self) -> usize {
         self.out_height * self.out_width

@@ -61,6 +61,14 @@ impl<'a> Source<'a> {
             return;
         }
         let row = &plane[y as usize * self.width..][..self.width];
+        // Inside, no element is checked for itself.
+        let last = x + (step * out.len().saturating_sub(1)) as isize;
+        if x >= 0 && last < row.len() as isize {
+            for (out, value) in out.iter_mut().zip(row[x as usize..].iter().step_by(step)) {
+                *out = *value;
+            }
+            return;
+        }
         // Positions before the row wrap around to huge ones.
         for (i, out) in out.iter_mut().enumerate() {
             *out = row.get((x + (step * i) as isize) as usize).copied().unwrap_or(0.0);

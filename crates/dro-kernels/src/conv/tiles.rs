@@ -3,7 +3,9 @@
 use std::ops::{Deref, Range};
 
 use super::shapes::ConvShape;
-use crate::simd::MAX_COLUMNS;
+
+/// Tiles that are packed together, a few panels: the more there are, the longer are the rows that are read.
+pub(crate) const PACK: usize = 64;
 
 /// The tiles of some images, numbered image by image and row by row. A tile has `tile` (height, width) outputs.
 #[derive(Debug, Clone, Copy)]
@@ -14,14 +16,14 @@ pub(crate) struct Tiling {
     pub images: usize,
 }
 
-/// Tiles beside each other in one row of tiles, at consecutive lanes of a panel.
+/// Tiles beside each other in one row of tiles, at consecutive lanes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Run {
     pub image: usize,
     /// First output row and column.
     pub y: usize,
     pub x: usize,
-    /// First lane in the panel.
+    /// First lane.
     pub lane: usize,
     /// Number of tiles.
     pub length: usize,
@@ -37,22 +39,23 @@ impl Tiling {
         self.images * self.grid.0 * self.grid.1
     }
 
-    /// The runs of the tiles in `range`, of which there are at most [`MAX_COLUMNS`].
+    /// Image, first output row and first output column of a tile.
+    pub fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let (row, column) = (tile / self.grid.1, tile % self.grid.1);
+        (row / self.grid.0, row % self.grid.0 * self.tile.0, column * self.tile.1)
+    }
+
+    /// The runs of the tiles in `range`, of which there are at most [`PACK`].
     pub fn runs(&self, range: Range<usize>) -> Runs {
-        let mut runs = Runs { list: [Run::default(); MAX_COLUMNS], count: 0 };
+        let mut runs = Runs { list: [Run::default(); PACK], count: 0 };
         let mut next = range.start;
         for run in &mut runs.list {
             if next >= range.end {
                 break;
             }
-            let (row, column) = (next / self.grid.1, next % self.grid.1);
-            *run = Run {
-                image: row / self.grid.0,
-                y: row % self.grid.0 * self.tile.0,
-                x: column * self.tile.1,
-                lane: next - range.start,
-                length: (self.grid.1 - column).min(range.end - next),
-            };
+            let (image, y, x) = self.place(next);
+            let length = (self.grid.1 - x / self.tile.1).min(range.end - next);
+            *run = Run { image, y, x, lane: next - range.start, length };
             next += run.length;
             runs.count += 1;
         }
@@ -60,10 +63,10 @@ impl Tiling {
     }
 }
 
-/// The runs of one panel.
+/// The runs of some tiles.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
-    list: [Run; MAX_COLUMNS],
+    list: [Run; PACK],
     count: usize,
 }
 

@@ -13,7 +13,7 @@ const LN2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
 const EXP: [f32; 6] = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
 
 /// Coefficients of `(tanh x − x) / x³` in x², highest first, for |x| < 0.625 (Moshier, *Cephes*, `tanhf.c`).
-const TANH: [f32; 5] = [-5.704_988_7e-3, 2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1];
+const TANH: [f32; 5] = [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
 
 /// `eˣ` with a relative error below 2e-7 for x in [−87, 88]; outside, the value at the nearer end; NaN for NaN.
 ///

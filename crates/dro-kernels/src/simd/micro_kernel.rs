@@ -3,6 +3,9 @@
 //! Both operands are packed so that the inner loop reads memory in order: `a` as `[depth, rows]`, `b` as
 //! `[depth, columns]` (Goto and van de Geijn, *Anatomy of high-performance matrix multiplication*, 2008).
 
+// The constant loops over a block's rows and columns are plainer with indices.
+#![allow(clippy::needless_range_loop)]
+
 use super::{Simd, block_of};
 
 /// `c[i, j] = Σ_k a[k, i]·b[k, j]` for one block; see [`block_of`] for its rows and columns.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 /// `[images, height, width, channels]`: the sizes include the zeros.
 #[derive(Debug)]
-pub(super) struct ChannelsLast {
+pub(in crate::conv) struct ChannelsLast {
     pub values: Vec<f32>,
     pub height: usize,
     pub width: usize,
@@ -55,7 +55,7 @@ impl ChannelsLast {
 
     /// The numbers from a pixel on.
     #[inline(always)]
-    pub fn from_pixel(&self, image: usize, y: usize, x: usize) -> &[f32] {
+    pub fn pixels_from(&self, image: usize, y: usize, x: usize) -> &[f32] {
         &self.values[((image * self.height + y) * self.width + x) * self.channels..]
     }
 }

@@ -2,18 +2,21 @@
 
 mod channels_last;
 mod columns;
+mod filtered;
 mod weight;
 
 use candle_core::Result;
 
 use super::ConvGeometry;
+use super::algorithm::Algorithm;
 use super::epilogue::Epilogue;
 use super::op::convolve;
 use super::shapes::ConvShape;
 use super::weights::Weights;
+use super::winograd::{Five, One, Three};
 use crate::simd::Arch;
 
-pub(super) use weight::grad_weight;
+pub(super) use channels_last::ChannelsLast;
 
 /// The gradient for the input: the adjoint of the convolution applied to the gradient of the result.
 ///
@@ -37,6 +40,16 @@ pub(super) fn grad_x(arch: Arch, shape: &ConvShape, weight: &[f32], grad: &[f32]
     let weights = Weights { values: weight, outputs: inputs * taps, inputs: outputs, taps: 1, adjoint: true };
     let patches = convolve(arch, patches, &weights, grad, Epilogue::NONE)?;
     Ok(columns::add_patches(shape, &patches))
+}
+
+/// The gradient for the weight, the same way as the convolution goes.
+pub(super) fn grad_weight(arch: Arch, shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    match Algorithm::of(shape.kernel, shape.geometry.stride) {
+        Algorithm::Patches => weight::grad_weight(arch, shape, x, grad),
+        Algorithm::Square3 => filtered::grad_weight::<Three, Three>(arch, shape, x, grad),
+        Algorithm::Row5 => filtered::grad_weight::<One, Five>(arch, shape, x, grad),
+        Algorithm::Column5 => filtered::grad_weight::<Five, One>(arch, shape, x, grad),
+    }
 }
 
 /// The gradient for the bias: sums over images and pixels.

@@ -1,4 +1,4 @@
-//! The gradient for the weight.
+//! The gradient for the weight, for any kernel and stride.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::simd::{Arch, Block, Simd, WithSimd, block, block_of};
 ///
 /// One matrix product per tap, summed over pixels. With channels last, a row of pixels is an operand as it lies in
 /// memory, so that no patches are copied.
-pub(in crate::conv) fn grad_weight(arch: Arch, shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
+pub(super) fn grad_weight(arch: Arch, shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
     let Block { rows, columns } = block(arch);
     let (padding, stride) = ((shape.geometry.pad_y, shape.geometry.pad_x), shape.geometry.stride);
     let taps = shape.kernel.0 * shape.kernel.1;
@@ -69,8 +69,8 @@ impl WithSimd for Tap<'_> {
         let stride = shape.geometry.stride;
         for image in 0..shape.batch {
             for y in 0..shape.out_height {
-                let a = grad.from_pixel(image, y, 0);
-                let b = x.from_pixel(image, y * stride + ky, kx);
+                let a = grad.pixels_from(image, y, 0);
+                let b = x.pixels_from(image, y * stride + ky, kx);
                 for (i, products) in self.products.chunks_exact_mut(block.rows * x.channels).enumerate() {
                     let a =
                         Strided { values: &a[self.first_output + i * block.rows..], stride: grad.channels };

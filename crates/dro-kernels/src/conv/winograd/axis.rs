@@ -61,6 +61,47 @@ pub(crate) trait Axis: Copy + Send + Sync {
         out[3] = dot(simd, const { without_second(&Self::MATRICES.output[3]) }, &differences);
         out
     }
+
+    /// A y, the adjoint of [`output`](Self::output); entries from `POINTS` on mean nothing.
+    #[inline(always)]
+    fn output_adjoint<S: Simd>(simd: S, y: [S::f32s; MAX]) -> [S::f32s; MAX] {
+        if Self::POINTS == 1 {
+            return y;
+        }
+        let mut out = y;
+        out[0] = dot(simd, const { column(&Self::MATRICES.output, 0, 1, 0) }, &y);
+        Self::output_adjoint_pair::<S, 0>(simd, &y, &mut out);
+        Self::output_adjoint_pair::<S, 1>(simd, &y, &mut out);
+        Self::output_adjoint_pair::<S, 2>(simd, &y, &mut out);
+        out[Self::POINTS - 1] =
+            dot(simd, const { column(&Self::MATRICES.output, Self::POINTS - 1, 1, 0) }, &y);
+        out
+    }
+
+    /// The two rows of A y for a pair of points: even powers agree, odd ones are opposite.
+    #[inline(always)]
+    fn output_adjoint_pair<S: Simd, const PAIR: usize>(
+        simd: S,
+        y: &[S::f32s; MAX],
+        out: &mut [S::f32s; MAX],
+    ) {
+        if PAIR < Self::PAIRS {
+            let even = dot(simd, const { column(&Self::MATRICES.output, 2 * PAIR + 1, 2, 0) }, y);
+            let odd = dot(simd, const { column(&Self::MATRICES.output, 2 * PAIR + 1, 2, 1) }, y);
+            out[2 * PAIR + 1] = simd.add_f32s(even, odd);
+            out[2 * PAIR + 2] = simd.sub_f32s(even, odd);
+        }
+    }
+}
+
+/// Column `at` of a matrix, with zeros but for every `step`-th number from `first` on.
+const fn column(matrix: &Matrix, at: usize, step: usize, first: usize) -> [f32; MAX] {
+    let (mut out, mut k) = ([0.0; MAX], first);
+    while k < MAX {
+        out[k] = matrix[k][at];
+        k += step;
+    }
+    out
 }
 
 /// `(a + b) / 2` for a factor of 0.5, `(a − b) / 2` for −0.5, of the two rows of a pair.

@@ -5,49 +5,66 @@ use super::points::MAX;
 use super::shuffle::{MAX_LANES, TILE, load_pixels, load_rows, to_tiles};
 use crate::conv::shapes::ConvShape;
 use crate::conv::source::Source;
-use crate::conv::tiles::{Run, Runs};
-use crate::simd::{MAX_COLUMNS, Simd, block_of};
+use crate::conv::tiles::{PACK, Run, Runs};
+use crate::simd::{Simd, block_of};
 
 /// Buffers are longer than needed by one vector, because whole vectors are moved.
 const SPILL: usize = MAX_LANES;
 
-/// A row of pixels under the tiles of a panel.
-type Row = [f32; (MAX_COLUMNS + SPILL) * TILE + MAX];
+/// A row of pixels under the tiles of some panels.
+type Row = [f32; (PACK + SPILL) * TILE + MAX];
 
 /// One number per tile.
-type Lanes = [f32; MAX_COLUMNS + SPILL];
+type Lanes = [f32; PACK + 2 * SPILL];
 
-/// Writes the transformed tiles of `runs`: `panel` is `[points, channels, lanes]`, points row by row.
+/// Memory of one call.
+struct Buffers {
+    rows: [Row; MAX],
+    /// By row and by place in the tile, in the order of a run.
+    tiles: [[Lanes; TILE]; MAX],
+    /// By input of the tile, in the order of the panels.
+    lanes: [Lanes; MAX * MAX],
+}
+
+/// Writes the transformed tiles of `runs` to panels: each is `[points, channels, lanes]`, points row by row.
 #[inline(always)]
 pub(in crate::conv) fn pack_inputs<S: Simd, Y: Axis, X: Axis>(
     simd: S,
     source: &Source,
     shape: &ConvShape,
     runs: &Runs,
-    panel: &mut [f32],
+    panels: &mut [f32],
 ) {
     let columns = block_of::<S>().columns;
-    let mut rows = [[0f32; size_of::<Row>() / size_of::<f32>()]; MAX];
-    let mut lanes = [[0f32; MAX_COLUMNS + SPILL]; MAX * MAX];
+    let points = Y::POINTS * X::POINTS;
+    let panel_size = points * shape.inputs * columns;
+    let mut buffers = Buffers {
+        rows: [[0.0; (PACK + SPILL) * TILE + MAX]; MAX],
+        tiles: [[[0.0; PACK + 2 * SPILL]; TILE]; MAX],
+        lanes: [[0.0; PACK + 2 * SPILL]; MAX * MAX],
+    };
     for channel in 0..shape.inputs {
         for run in runs.iter() {
             let plane = source.plane(run.image, channel);
-            load_run::<S, Y, X>(simd, source, shape, plane, run, &mut rows, &mut lanes);
+            load_run::<S, Y, X>(simd, source, shape, plane, run, &mut buffers);
         }
-        let place = Place { channel, channels: shape.inputs, columns };
-        for at in 0..columns / S::F32_LANES {
-            if X::POINTS == 1 {
-                let d = load_rows::<S>(simd, &lanes, Y::POINTS, at);
-                let d = Y::input(simd, d);
-                for i in 0..Y::POINTS {
-                    place.store::<S>(panel, i, at, d[i]);
-                }
-            } else {
-                for i in 0..Y::POINTS {
-                    let d = load_rows::<S>(simd, &lanes[i * X::POINTS..], X::POINTS, at);
-                    let d = X::input(simd, d);
-                    for j in 0..X::POINTS {
-                        place.store::<S>(panel, i * X::POINTS + j, at, d[j]);
+        for (i, panel) in panels.chunks_exact_mut(panel_size).enumerate() {
+            let lanes = &buffers.lanes;
+            for vector in 0..columns / S::F32_LANES {
+                let from = i * (columns / S::F32_LANES) + vector;
+                let place = Place { channel, channels: shape.inputs, columns, vector };
+                if X::POINTS == 1 {
+                    let d = Y::input(simd, load_rows::<S>(simd, lanes, Y::POINTS, from));
+                    for i in 0..Y::POINTS {
+                        place.store::<S>(panel, i, d[i]);
+                    }
+                } else {
+                    for i in 0..Y::POINTS {
+                        let d = load_rows::<S>(simd, &lanes[i * X::POINTS..], X::POINTS, from);
+                        let d = X::input(simd, d);
+                        for j in 0..X::POINTS {
+                            place.store::<S>(panel, i * X::POINTS + j, d[j]);
+                        }
                     }
                 }
             }
@@ -55,20 +72,21 @@ pub(in crate::conv) fn pack_inputs<S: Simd, Y: Axis, X: Axis>(
     }
 }
 
-/// Where a channel's numbers are in a panel.
+/// Where a vector of a channel's numbers is in a panel.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     channel: usize,
     channels: usize,
     columns: usize,
+    vector: usize,
 }
 
 impl Place {
-    /// Writes vector `at` of one point.
+    /// Writes the vector of one point.
     #[inline(always)]
-    fn store<S: Simd>(self, panel: &mut [f32], point: usize, at: usize, value: S::f32s) {
-        let start = (point * self.channels + self.channel) * self.columns;
-        S::as_mut_simd_f32s(&mut panel[start..start + self.columns]).0[at] = value;
+    fn store<S: Simd>(self, panel: &mut [f32], point: usize, value: S::f32s) {
+        let start = (point * self.channels + self.channel) * self.columns + self.vector * S::F32_LANES;
+        S::as_mut_simd_f32s(&mut panel[start..start + S::F32_LANES]).0[0] = value;
     }
 }
 
@@ -80,9 +98,9 @@ fn load_run<S: Simd, Y: Axis, X: Axis>(
     shape: &ConvShape,
     plane: &[f32],
     run: &Run,
-    rows: &mut [Row; MAX],
-    lanes: &mut [Lanes; MAX * MAX],
+    buffers: &mut Buffers,
 ) {
+    let Buffers { rows, tiles, lanes } = buffers;
     let (y, x) =
         (run.y as isize - shape.geometry.pad_y as isize, run.x as isize - shape.geometry.pad_x as isize);
     if X::POINTS == 1 {
@@ -96,7 +114,6 @@ fn load_run<S: Simd, Y: Axis, X: Axis>(
     for i in 0..Y::POINTS {
         source.copy_row(plane, y + i as isize, x, &mut rows[i][..width]);
     }
-    let mut tiles = [[[0f32; MAX_COLUMNS + 2 * SPILL]; TILE]; MAX];
     for first in (0..run.length + 1).step_by(S::F32_LANES) {
         let zero = simd.splat_f32s(0.0);
         let mut pixels = [[zero; MAX]; TILE];

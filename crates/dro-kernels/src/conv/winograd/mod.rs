@@ -4,7 +4,11 @@
 //! `y = Aᵀ [(G g) ∘ (Bᵀ d)]` (Winograd, *Arithmetic complexity of computations*, 1980; Lavin and Gray, *Fast algorithms
 //! for convolutional neural networks*, CVPR 2016). In two dimensions the three transforms act on rows and columns.
 
+// Loops with constant bounds over places of vectors: an index into several of them is plainer than iterators.
+#![allow(clippy::needless_range_loop)]
+
 mod axis;
+mod gradient;
 mod input;
 mod output;
 mod points;
@@ -12,6 +16,8 @@ mod shuffle;
 mod weight;
 
 pub(super) use axis::{Axis, Five, One, Three};
+pub(super) use gradient::{add_weight_gradient, pack_gradient_tiles, pack_input_tiles};
 pub(super) use input::pack_inputs;
 pub(super) use output::store_outputs;
+
 pub(super) use weight::transform_weights;

@@ -23,12 +23,19 @@ pub(in crate::conv) fn store_outputs<S: Simd, Y: Axis, X: Axis>(
     let mut line = [0f32; MAX_COLUMNS * MAX];
     for row in 0..block.rows.min(outputs.shape.outputs - channel) {
         let channel = channel + row;
-        for at in 0..outputs.used.div_ceil(S::F32_LANES) {
+        // Without filtering, the products are the sums already.
+        let plain = Y::POINTS * X::POINTS == 1;
+        for at in 0..if plain { 0 } else { outputs.used.div_ceil(S::F32_LANES) } {
             inverse::<S, Y, X>(simd, &products[row * block.columns..], &mut lanes, at);
         }
         let bias = outputs.epilogue.bias.map_or(0.0, |bias| bias[channel]);
         for i in 0..Y::OUTPUTS {
-            interleave::<S, X>(simd, &lanes[i * X::OUTPUTS..], outputs.used, &mut line);
+            let line = if plain {
+                &products[row * block.columns..][..block.columns]
+            } else {
+                interleave::<S, X>(simd, &lanes[i * X::OUTPUTS..], outputs.used, &mut line);
+                &line[..]
+            };
             for run in outputs.runs.iter() {
                 let (y, x) = (run.y + i, run.x);
                 if y >= height {

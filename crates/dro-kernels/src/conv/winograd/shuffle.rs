@@ -1,7 +1,7 @@
 //! Between pixels beside each other and tiles beside each other, for tiles of four pixels.
 //!
 //! pulp's shuffles of four vectors leave the tiles in an order of their own: with L lanes, vector i of the pixels holds
-//! L/4 tiles, of which number c becomes lane 4c + i. So tiles are moved to those places first, four pixels at a time.
+//! L/4 tiles, of which number c becomes lane 4c + i. So vectors are made of those tiles, four pixels at a time.
 
 use super::points::MAX;
 use crate::simd::Simd;
@@ -12,23 +12,29 @@ pub(super) const TILE: usize = 4;
 /// The most lanes of a vector.
 pub(super) const MAX_LANES: usize = 16;
 
-/// Where the pixels of tile `t` of a group of `LANES` tiles stand for the shuffles.
-#[inline(always)]
-fn place<S: Simd>(t: usize) -> usize {
-    if S::F32_LANES < TILE { TILE * t } else { TILE * (t % TILE * (S::F32_LANES / TILE) + t / TILE) }
-}
-
 /// Four vectors of pixels from `pixels`, in the order of [`to_tiles`].
 #[inline(always)]
 pub(super) fn load_pixels<S: Simd>(simd: S, pixels: &[f32]) -> [S::f32s; TILE] {
-    let mut moved = [0f32; TILE * MAX_LANES];
     let pixels = &pixels[..TILE * S::F32_LANES];
-    for t in 0..S::F32_LANES {
-        moved[place::<S>(t)..][..TILE].copy_from_slice(&pixels[TILE * t..][..TILE]);
+    [
+        load_vector(simd, pixels, 0),
+        load_vector(simd, pixels, 1),
+        load_vector(simd, pixels, 2),
+        load_vector(simd, pixels, 3),
+    ]
+}
+
+/// Vector `i`: built for itself, so that its parts meet in a register and not in memory.
+#[inline(always)]
+fn load_vector<S: Simd>(_: S, pixels: &[f32], i: usize) -> S::f32s {
+    if S::F32_LANES < TILE {
+        return S::as_simd_f32s(pixels).0[i];
     }
-    let moved = S::as_simd_f32s(&moved).0;
-    let _ = simd;
-    [moved[0], moved[1], moved[2], moved[3]]
+    let mut vector = [0f32; MAX_LANES];
+    for c in 0..S::F32_LANES / TILE {
+        vector[TILE * c..][..TILE].copy_from_slice(&pixels[TILE * (TILE * c + i)..][..TILE]);
+    }
+    S::as_simd_f32s(&vector).0[0]
 }
 
 /// From the pixels of `LANES` tiles to their first pixels, their second ones and so on, by tile.
@@ -40,12 +46,24 @@ pub(super) fn to_tiles<S: Simd>(simd: S, pixels: [S::f32s; TILE]) -> [S::f32s; T
 /// Writes the tiles' first, second, … pixels as rows of pixels.
 #[inline(always)]
 pub(super) fn store_pixels<S: Simd>(simd: S, tiles: [S::f32s; TILE], pixels: &mut [f32]) {
-    let mut moved = [0f32; TILE * MAX_LANES];
-    let vectors = S::as_mut_simd_f32s(&mut moved).0;
-    vectors[..TILE].copy_from_slice(&simd.interleave_shfl_f32s(tiles));
     let pixels = &mut pixels[..TILE * S::F32_LANES];
-    for t in 0..S::F32_LANES {
-        pixels[TILE * t..][..TILE].copy_from_slice(&moved[place::<S>(t)..][..TILE]);
+    let [a, b, c, d] = simd.interleave_shfl_f32s(tiles);
+    store_vector(simd, a, pixels, 0);
+    store_vector(simd, b, pixels, 1);
+    store_vector(simd, c, pixels, 2);
+    store_vector(simd, d, pixels, 3);
+}
+
+#[inline(always)]
+fn store_vector<S: Simd>(_: S, value: S::f32s, pixels: &mut [f32], i: usize) {
+    if S::F32_LANES < TILE {
+        S::as_mut_simd_f32s(pixels).0[i] = value;
+        return;
+    }
+    let mut vector = [0f32; MAX_LANES];
+    S::as_mut_simd_f32s(&mut vector).0[0] = value;
+    for c in 0..S::F32_LANES / TILE {
+        pixels[TILE * (TILE * c + i)..][..TILE].copy_from_slice(&vector[TILE * c..][..TILE]);
     }
 }
 

@@ -1,0 +1,117 @@
+//! The gradient for the weight through minimal filtering: `dg = Gᵀ [Σ (A dy Aᵀ) ∘ (Bᵀ d B)] G`, summed over tiles.
+//!
+//! Every step of the convolution is linear in the weight, so its gradient is the chain of the adjoint steps and needs as
+//! few multiplications. Vectors run along channels here, because the sums run along tiles.
+
+use super::Axis;
+use super::points::MAX;
+use crate::conv::backward::ChannelsLast;
+use crate::conv::tiles::Tiling;
+use crate::simd::{MAX_COLUMNS, Simd};
+
+/// Writes Bᵀ d B of the tiles from `first` on: `out` is `[points, tiles, channels]`.
+#[inline(always)]
+pub(in crate::conv) fn pack_input_tiles<S: Simd, Y: Axis, X: Axis>(
+    simd: S,
+    maps: &ChannelsLast,
+    tiling: &Tiling,
+    first: usize,
+    out: &mut [f32],
+) {
+    let tiles = out.len() / (Y::POINTS * X::POINTS * maps.channels);
+    for tile in 0..tiles {
+        let (image, y, x) = tiling.place(first + tile);
+        for channel in (0..maps.channels).step_by(S::F32_LANES) {
+            let mut rows = [[simd.splat_f32s(0.0); MAX]; MAX];
+            for j in 0..X::POINTS {
+                let mut d = [simd.splat_f32s(0.0); MAX];
+                for i in 0..Y::POINTS {
+                    d[i] = S::as_simd_f32s(&maps.pixels_from(image, y + i, x + j)[channel..]).0[0];
+                }
+                let d = Y::input(simd, d);
+                for i in 0..Y::POINTS {
+                    rows[i][j] = d[i];
+                }
+            }
+            for i in 0..Y::POINTS {
+                let d = X::input(simd, rows[i]);
+                for j in 0..X::POINTS {
+                    let at = ((i * X::POINTS + j) * tiles + tile) * maps.channels + channel;
+                    S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = d[j];
+                }
+            }
+        }
+    }
+}
+
+/// Writes A dy Aᵀ of the tiles from `first` on: `out` is `[points, tiles, channels]`.
+#[inline(always)]
+pub(in crate::conv) fn pack_gradient_tiles<S: Simd, Y: Axis, X: Axis>(
+    simd: S,
+    maps: &ChannelsLast,
+    tiling: &Tiling,
+    first: usize,
+    out: &mut [f32],
+) {
+    let tiles = out.len() / (Y::POINTS * X::POINTS * maps.channels);
+    for tile in 0..tiles {
+        let (image, y, x) = tiling.place(first + tile);
+        for channel in (0..maps.channels).step_by(S::F32_LANES) {
+            let mut rows = [[simd.splat_f32s(0.0); MAX]; MAX];
+            for j in 0..X::OUTPUTS {
+                let mut d = [simd.splat_f32s(0.0); MAX];
+                for i in 0..Y::OUTPUTS {
+                    d[i] = S::as_simd_f32s(&maps.pixels_from(image, y + i, x + j)[channel..]).0[0];
+                }
+                let d = Y::output_adjoint(simd, d);
+                for i in 0..Y::POINTS {
+                    rows[i][j] = d[i];
+                }
+            }
+            for i in 0..Y::POINTS {
+                let d = X::output_adjoint(simd, rows[i]);
+                for j in 0..X::POINTS {
+                    let at = ((i * X::POINTS + j) * tiles + tile) * maps.channels + channel;
+                    S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = d[j];
+                }
+            }
+        }
+    }
+}
+
+/// Gᵀ u G of one output and the inputs of one block.
+///
+/// `sums(point)` are the sums of that block; `out` is `[inputs, taps]`.
+#[inline(always)]
+pub(in crate::conv) fn add_weight_gradient<'a, Y: Axis, X: Axis>(
+    sums: impl Fn(usize) -> &'a [f32],
+    out: &mut [f32],
+) {
+    let taps = Y::TAPS * X::TAPS;
+    for ky in 0..Y::TAPS {
+        let mut rows = [[0f32; MAX_COLUMNS]; MAX];
+        for i in 0..Y::POINTS {
+            for j in 0..X::POINTS {
+                add_scaled(&mut rows[j], Y::MATRICES.weight[i][ky], sums(i * X::POINTS + j));
+            }
+        }
+        for kx in 0..X::TAPS {
+            let mut gradient = [0f32; MAX_COLUMNS];
+            for j in 0..X::POINTS {
+                add_scaled(&mut gradient, X::MATRICES.weight[j][kx], &rows[j]);
+            }
+            for (out, gradient) in out.chunks_exact_mut(taps).zip(gradient) {
+                out[ky * X::TAPS + kx] = gradient;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_scaled(sum: &mut [f32], factor: f32, x: &[f32]) {
+    if factor != 0.0 {
+        for (sum, x) in sum.iter_mut().zip(x) {
+            *sum += factor * x;
+        }
+    }
+}
