@@ -3,7 +3,7 @@
 //! `cargo run -p dro-examples --example sfm_two_view`
 //!
 //! The images are two views of a rendered room, solved by the weights-free baseline. With weights, only the solver
-//! changes: `DroSolver::new(DroNet::new(&weights.config, weights.var_builder(&device))?, device)`.
+//! changes: `DroSolver::new(DroNet::new(&weights.config, weights.var_builder(&device))?, device)?`.
 
 use candle_core::Device;
 use dro_sfm::{

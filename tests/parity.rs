@@ -1,10 +1,10 @@
 //! The network against the golden vectors: what the published program computes for fixed inputs and formula weights.
 //! Where they come from: tests/fixtures/golden/README.md.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, process::Command};
 
 use candle_core::{Device, Tensor};
-use dro_core::{Budget, CostFunction, Coupling};
+use dro_core::{Budget, CostFunction, Coupling, Kernels, select_kernels};
 use dro_sfm::{
     cost::{INVERSE_DEPTH, POSES},
     network::{DroNet, Encoded, Iterations, Keep, Predictions},
@@ -29,6 +29,9 @@ impl Golden {
     }
 
     fn with_weights(name: &str, weights: &Weights) -> Self {
+        if plain_kernels() {
+            select_kernels(Kernels::Reference);
+        }
         let path =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/golden/{name}.safetensors"));
         let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
@@ -56,8 +59,13 @@ impl Golden {
         assert!(relative <= tolerance, "{name}: relative error {relative:.2e} is above {tolerance:.0e}");
     }
 
-    /// Everything that evaluation mode has a vector for.
+    /// Everything that evaluation mode has a vector for, of the plain network and of the one prepared for inference.
     fn check_evaluation(&self) {
+        self.check_as_it_is();
+        Self { net: self.net.prepared().unwrap(), tensors: self.tensors.clone() }.check_as_it_is();
+    }
+
+    fn check_as_it_is(&self) {
         let (encoded, neighbours) = (self.encode(false), self.neighbours().len());
         let batch = encoded.start.batch();
         let features =
@@ -90,6 +98,23 @@ fn neighbour_major(x: &Tensor, batch: usize) -> Tensor {
     let mut shape = vec![batch, x.dims()[0] / batch];
     shape.extend_from_slice(&x.dims()[1..]);
     x.reshape(shape).unwrap().transpose(0, 1).unwrap().contiguous().unwrap().flatten(0, 1).unwrap()
+}
+
+/// The selection holds for a whole process, so it comes from outside.
+fn plain_kernels() -> bool {
+    std::env::var("DRO_KERNELS").is_ok_and(|kernels| kernels == "reference")
+}
+
+#[test]
+fn plain_kernels_give_the_same() {
+    if plain_kernels() {
+        return;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let ran =
+        again.args(["--exact", "parity::kitti_style"]).env("DRO_KERNELS", "reference").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod minimize;
 mod progress;
 mod run;
 mod solve;
+mod threads;
 mod train;
 mod values;
 mod weights;

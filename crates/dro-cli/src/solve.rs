@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use dro_core::select_kernels;
 use dro_sfm::{
     Solver,
     data::{Intrinsics, Sequence},
@@ -20,7 +21,8 @@ use crate::{
     Outcome, closing,
     device::DeviceChoice,
     progress::Progress,
-    values::{self, CouplingChoice, FormatChoice},
+    threads,
+    values::{self, CouplingChoice, FormatChoice, KernelsChoice},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,6 +75,12 @@ pub struct Solve {
     /// Where the learned optimizer computes: cpu or cuda:N.
     #[arg(long, default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
+    /// What the learned optimizer computes with on a CPU [default: fast].
+    #[arg(long, value_enum)]
+    kernels: Option<KernelsChoice>,
+    /// Threads to use [default: one per core, or RAYON_NUM_THREADS].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
     /// Write the cost over updates (curves.csv, curves.svg) and, in trace/NAME, pictures of cost, inverse depth and
     /// overlap with the warped neighbours at every update (at most 32 per frame, evenly spread).
     #[arg(long)]
@@ -105,6 +113,9 @@ impl Solve {
     }
 
     pub fn solver(&self) -> Result<Chosen> {
+        if self.threads.is_some() {
+            threads::set(self.threads)?;
+        }
         match (self.optimizer.unwrap_or(OptimizerChoice::Dro), &self.weights) {
             (OptimizerChoice::Patchmatch, Some(path)) => {
                 bail!("--weights: expected none with --optimizer patchmatch, found {}", path.display())
@@ -123,6 +134,7 @@ impl Solve {
             ("--inner", self.inner.is_some()),
             ("--coupling", self.coupling.is_some()),
             ("--device", self.device != DeviceChoice::Cpu),
+            ("--kernels", self.kernels.is_some()),
         ];
         if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
             bail!("{name}: expected only with --optimizer dro, found it with patchmatch");
@@ -136,9 +148,10 @@ impl Solve {
 
     fn dro(&self, path: &Path) -> Result<Chosen> {
         let device = self.device.open()?;
+        select_kernels(self.kernels.unwrap_or(KernelsChoice::Fast).into());
         let weights = Weights::load_network(path)?;
         let net = DroNet::new(&weights.config, weights.var_builder(&device))?;
-        let mut solver = DroSolver::new(net, device);
+        let mut solver = DroSolver::new(net, device)?;
         let own = solver.iterations();
         solver = solver.with_iterations(Iterations {
             stages: self.stages.unwrap_or(own.stages),

@@ -1,7 +1,7 @@
 //! Values on the command line that clap does not know.
 
 use clap::ValueEnum;
-use dro_core::Coupling;
+use dro_core::{Coupling, Kernels};
 use dro_sfm::{data::Layout, pipeline::Format};
 
 /// `HxW`, both at least 1.
@@ -47,6 +47,24 @@ impl From<CouplingChoice> for Coupling {
         match choice {
             CouplingChoice::Jacobi => Self::Jacobi,
             CouplingChoice::GaussSeidel => Self::GaussSeidel,
+        }
+    }
+}
+
+/// `--kernels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KernelsChoice {
+    /// The kernels of this project, on a network prepared for inference.
+    Fast,
+    /// Plain tensor operations: much slower, the same numbers to 1e-4. To check, or to tell where a fault lies.
+    Reference,
+}
+
+impl From<KernelsChoice> for Kernels {
+    fn from(choice: KernelsChoice) -> Self {
+        match choice {
+            KernelsChoice::Fast => Self::Fast,
+            KernelsChoice::Reference => Self::Reference,
         }
     }
 }

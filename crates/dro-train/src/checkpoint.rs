@@ -25,6 +25,9 @@ pub struct Checkpoint {
     pub step: u64,
     /// The weights.
     pub theta: Vec<f32>,
+    /// The moving average of the weights, if one is kept.
+    #[serde(default)]
+    pub averaged: Option<Vec<f32>>,
     /// The optimizer's moments.
     pub descent: Descent,
     /// How far the list of tasks is used.

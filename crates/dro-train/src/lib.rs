@@ -77,10 +77,10 @@ pub use estimator::{
 };
 pub use loss::{MetaLoss, Meter};
 pub use random::{Tasks, held_out};
-pub use schedule::{Curriculum, RateKind, RateSchedule};
+pub use schedule::{Curriculum, RateKind, RatePiece, RateSchedule};
 pub use session::{Ended, Metric, Session, curve};
 pub use settings::{Settings, Validation};
 pub use tensor::{GpSamples, TaskFamily, TensorLoss, TensorState, TensorTask, TensorUnroll};
 pub use trainer::{Best, Report, Trainer};
-pub use unroll::Unroll;
+pub use unroll::{Unroll, Validated};
 pub use weights::{load_weights, save_weights};

@@ -20,6 +20,19 @@ pub struct RateSchedule {
     pub every: u64,
     /// `step`: in (0, 1].
     pub factor: f64,
+    /// The rate is also multiplied by the factor of the last piece that has begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<RatePiece>,
+}
+
+/// A part of a training with a learning rate of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RatePiece {
+    /// The first step of it, from 0.
+    pub from: u64,
+    /// What the rate is multiplied by, above 0.
+    pub factor: f64,
 }
 
 /// How the learning rate falls.
@@ -37,7 +50,15 @@ pub enum RateKind {
 
 impl Default for RateSchedule {
     fn default() -> Self {
-        Self { kind: RateKind::Constant, rate: 1e-3, warm_up: 0, floor: 0.0, every: 1000, factor: 0.5 }
+        Self {
+            kind: RateKind::Constant,
+            rate: 1e-3,
+            warm_up: 0,
+            floor: 0.0,
+            every: 1000,
+            factor: 0.5,
+            pieces: Vec::new(),
+        }
     }
 }
 
@@ -51,6 +72,11 @@ impl RateSchedule {
     /// assert!((schedule.at(60, 110) - 0.05).abs() < 1e-12);
     /// ```
     pub fn at(&self, step: u64, steps: u64) -> f64 {
+        let begun = self.pieces.iter().rfind(|piece| piece.from <= step);
+        self.whole_at(step, steps) * begun.map_or(1.0, |piece| piece.factor)
+    }
+
+    fn whole_at(&self, step: u64, steps: u64) -> f64 {
         if step < self.warm_up {
             return self.rate * (step + 1) as f64 / self.warm_up as f64;
         }
@@ -83,6 +109,14 @@ impl RateSchedule {
         }
         if !(self.factor > 0.0 && self.factor <= 1.0) {
             return Err(Error::setting("schedule.factor", "above 0, at most 1", self.factor));
+        }
+        for piece in &self.pieces {
+            if !(piece.factor > 0.0 && piece.factor.is_finite()) {
+                return Err(Error::setting("schedule.pieces.factor", "above 0", piece.factor));
+            }
+        }
+        if !self.pieces.is_sorted_by_key(|piece| piece.from) {
+            return Err(Error::setting("schedule.pieces", "pieces in the order of their steps", "another"));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A training in a folder: checkpoints, the log of metrics, the curve, the weights.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write,
     ops::ControlFlow,
@@ -11,7 +12,7 @@ use std::{
 use dro_record::{Chart, JsonLines, Line, read_json_lines, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::{Checkpoint, Error, Estimator, Report, Result, Settings, Trainer, Unroll, save_weights};
+use crate::{Checkpoint, Error, Estimator, Report, Result, Settings, Trainer, Unroll};
 
 /// One line of `metrics.jsonl`. Numbers that are not finite are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct Metric {
     pub inner_steps: u64,
     /// Roll-outs that failed in this training step.
     pub failed: usize,
+    /// What the loss is made of, and other measures of validation, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, f64>,
     /// Seconds this training step took; the only number that differs from run to run.
     pub seconds: f64,
 }
@@ -49,6 +53,7 @@ impl Metric {
             rate: finite(report.rate),
             inner_steps: report.inner_steps,
             failed: report.failed,
+            parts: report.parts.iter().filter(|(_, x)| x.is_finite()).map(|(n, x)| (n.clone(), *x)).collect(),
             seconds,
         }
     }
@@ -101,19 +106,19 @@ impl<U: Unroll> Session<U> {
         }
         fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
         let began = Instant::now();
-        let validation =
-            if trainer.settings().validation.every > 0 { Some(trainer.validate()?) } else { None };
+        let measured = if trainer.settings().validation.every > 0 { Some(trainer.measure()?) } else { None };
         let log = JsonLines::create(folder.join(METRICS))?;
         let mut session =
             Self { trainer, folder, about: about.into(), every: every.max(1), log, metrics: Vec::new() };
         session.note(Metric {
             step: 0,
             loss: None,
-            validation: validation.filter(|v| v.is_finite()),
+            validation: measured.as_ref().map(|measured| measured.score).filter(|v| v.is_finite()),
             gradient_norm: None,
             rate: None,
             inner_steps: 0,
             failed: 0,
+            parts: measured.map(|measured| measured.parts).unwrap_or_default(),
             seconds: began.elapsed().as_secs_f64(),
         })?;
         session.save()?;
@@ -200,9 +205,8 @@ impl<U: Unroll> Session<U> {
         self.trainer.checkpoint(&self.about)?.save(&self.folder)?;
         let step = self.trainer.best().map_or(self.trainer.steps_done(), |best| best.step).to_string();
         let score = self.trainer.best().map_or_else(|| "unknown".into(), |best| best.score.to_string());
-        save_weights(
-            self.folder.join("weights.safetensors"),
-            &self.trainer.unroll().layout(),
+        self.trainer.unroll().export(
+            &self.folder.join("weights.safetensors"),
             self.trainer.weights(),
             &[("about", &self.about), ("step", &step), ("validation", &score)],
         )?;

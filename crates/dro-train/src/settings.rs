@@ -20,6 +20,10 @@ pub struct Settings {
     pub schedule: RateSchedule,
     /// How long tasks are at most; every task has its whole horizon if absent.
     pub curriculum: Option<Curriculum>,
+    /// Decay of the moving average of the weights, in [0, 1): the average is what is measured and kept, as it is better
+    /// than the newest weights. Those themselves if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
     /// How good weights are found.
     pub validation: Validation,
 }
@@ -33,6 +37,7 @@ impl Default for Settings {
             optimizer: OptimizerConfig::default(),
             schedule: RateSchedule::default(),
             curriculum: None,
+            average: None,
             validation: Validation::default(),
         }
     }
@@ -68,6 +73,11 @@ impl Settings {
             && !(clip > 0.0 && clip.is_finite())
         {
             return Err(Error::setting("clip", "above zero", clip));
+        }
+        if let Some(decay) = self.average
+            && !(0.0..1.0).contains(&decay)
+        {
+            return Err(Error::setting("average", "at least 0 and below 1", decay));
         }
         if self.validation.every > 0 && self.validation.tasks == 0 {
             return Err(Error::setting("validation.tasks", "at least 1", self.validation.tasks));

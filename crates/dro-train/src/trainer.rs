@@ -1,10 +1,11 @@
 //! Training step by step.
 
-use rayon::prelude::*;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Checkpoint, Descent, Error, Estimator, Moment, Result, Settings, Tasks, Unroll,
+    Checkpoint, Descent, Error, Estimator, Moment, Result, Settings, Tasks, Unroll, Validated,
     descent::{clip, norm},
     random::held_out,
 };
@@ -38,6 +39,8 @@ pub struct Report {
     pub failed: usize,
     /// The mean score on the held-out tasks, if this step was one to measure it.
     pub validation: Option<f64>,
+    /// What the loss is made of, and other measures of validation, by name.
+    pub parts: BTreeMap<String, f64>,
 }
 
 /// Trains the parameters of an [`Unroll`]: estimates the meta-gradient, clips it, steps, measures on held-out tasks now
@@ -51,6 +54,7 @@ pub struct Trainer<U: Unroll> {
     settings: Settings,
     held_out: Vec<u64>,
     theta: Vec<f32>,
+    averaged: Option<Vec<f32>>,
     descent: Descent,
     tasks: Tasks,
     step: u64,
@@ -72,6 +76,7 @@ impl<U: Unroll> Trainer<U> {
             held_out: held_out(settings.validation.seed, settings.validation.tasks),
             step: 0,
             best: None,
+            averaged: settings.average.map(|_| theta.clone()),
             unroll,
             estimator,
             settings,
@@ -85,6 +90,7 @@ impl<U: Unroll> Trainer<U> {
     /// If they are not of the unroll's length.
     pub fn starting_from(mut self, theta: Vec<f32>) -> Result<Self> {
         check_length("the parameters to start from", self.theta.len(), theta.len())?;
+        self.averaged = self.settings.average.map(|_| theta.clone());
         self.theta = theta;
         Ok(self)
     }
@@ -112,6 +118,9 @@ impl<U: Unroll> Trainer<U> {
         if let Some(best) = &saved.best {
             check_length("the checkpoint's best parameters", count, best.theta.len())?;
         }
+        if let Some(averaged) = &saved.averaged {
+            check_length("the checkpoint's averaged parameters", count, averaged.len())?;
+        }
         estimator.load(&saved.estimator)?;
         Ok(Self {
             held_out: held_out(settings.validation.seed, settings.validation.tasks),
@@ -119,6 +128,7 @@ impl<U: Unroll> Trainer<U> {
             estimator,
             settings,
             theta: saved.theta,
+            averaged: saved.averaged,
             descent: saved.descent,
             tasks: saved.tasks,
             step: saved.step,
@@ -133,6 +143,7 @@ impl<U: Unroll> Trainer<U> {
             settings: self.settings.clone(),
             step: self.step,
             theta: self.theta.clone(),
+            averaged: self.averaged.clone(),
             descent: self.descent.clone(),
             tasks: self.tasks,
             best: self.best.clone(),
@@ -166,8 +177,23 @@ impl<U: Unroll> Trainer<U> {
         let rate = self.settings.schedule.at(self.step, self.settings.steps);
         self.descent.step(&mut self.theta, &gradient, rate);
         self.step += 1;
+        if let (Some(averaged), Some(decay)) = (&mut self.averaged, self.settings.average) {
+            // Young averages follow quickly, or they would remember the start for long.
+            let decay = decay.min(self.step as f64 / (self.step as f64 + 9.0));
+            for (a, t) in averaged.iter_mut().zip(&self.theta) {
+                *a = (decay * f64::from(*a) + (1.0 - decay) * f64::from(*t)) as f32;
+            }
+        }
         let every = self.settings.validation.every;
         let due = every > 0 && (self.step.is_multiple_of(every) || self.step == self.settings.steps);
+        let mut parts = estimate.parts;
+        let validation = if due {
+            let Validated { score, parts: measured } = self.measure()?;
+            parts.extend(measured);
+            Some(score)
+        } else {
+            None
+        };
         Ok(Report {
             step: self.step,
             loss: estimate.loss,
@@ -175,25 +201,26 @@ impl<U: Unroll> Trainer<U> {
             rate,
             inner_steps: estimate.inner_steps,
             failed: estimate.failed,
-            validation: if due { Some(self.validate()?) } else { None },
+            validation,
+            parts,
         })
     }
 
-    /// The mean score of the newest weights on the held-out tasks; they are kept if they are the best. A score that is
-    /// not finite is never the best.
+    /// The score on the held-out tasks of the newest weights, or of their average where one is kept; they are kept if they
+    /// are the best. A score that is not finite is never the best.
     pub fn validate(&mut self) -> Result<f64> {
-        let scores: Vec<Result<f64>> = self
-            .held_out
-            .par_iter()
-            .with_max_len(1)
-            .map(|task| self.unroll.score(&self.theta, *task))
-            .collect();
-        let scores: Vec<f64> = scores.into_iter().collect::<Result<_>>()?;
-        let score = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+        Ok(self.measure()?.score)
+    }
+
+    /// [`validate`](Self::validate) with all measures.
+    pub fn measure(&mut self) -> Result<Validated> {
+        let theta = self.averaged.as_ref().unwrap_or(&self.theta);
+        let validated = self.unroll.validate(theta, &self.held_out)?;
+        let score = validated.score;
         if score.is_finite() && self.best.as_ref().is_none_or(|best| score < best.score) {
-            self.best = Some(Best { score, step: self.step, theta: self.theta.clone() });
+            self.best = Some(Best { score, step: self.step, theta: theta.clone() });
         }
-        Ok(score)
+        Ok(validated)
     }
 
     /// The newest weights.
@@ -206,9 +233,10 @@ impl<U: Unroll> Trainer<U> {
         self.best.as_ref()
     }
 
-    /// The weights to use: the best by validation, or else the newest.
+    /// The weights to use: the best by validation, or else the newest or their average.
     pub fn weights(&self) -> &[f32] {
-        self.best.as_ref().map_or(&self.theta, |best| &best.theta)
+        let newest = self.averaged.as_ref().unwrap_or(&self.theta);
+        self.best.as_ref().map_or(newest, |best| &best.theta)
     }
 
     /// Training steps done.

@@ -1,6 +1,19 @@
 //! What is trained: a rule with parameters θ that is run on sampled tasks, piece by piece.
 
-use crate::{Error, Result};
+use std::{collections::BTreeMap, path::Path};
+
+use rayon::prelude::*;
+
+use crate::{Error, Result, save_weights};
+
+/// How good weights are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Validated {
+    /// Lower is better.
+    pub score: f64,
+    /// Other measures, by name, for the log.
+    pub parts: BTreeMap<String, f64>,
+}
 
 /// A rule with flat parameters θ and the tasks it is trained on. One truncated step serves every gradient estimator
 /// (as in google/learned_optimization).
@@ -56,9 +69,23 @@ pub trait Unroll: Sync {
         self.advance(theta, &mut state, horizon)
     }
 
+    /// How good θ is on all held-out tasks: the mean [`score`](Self::score), measured in parallel.
+    fn validate(&self, theta: &[f32], tasks: &[u64]) -> Result<Validated> {
+        let scores: Vec<Result<f64>> =
+            tasks.par_iter().with_max_len(1).map(|task| self.score(theta, *task)).collect();
+        let scores: Vec<f64> = scores.into_iter().collect::<Result<_>>()?;
+        let score = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
+        Ok(Validated { score, parts: BTreeMap::new() })
+    }
+
     /// Names and shapes of the tensors that θ is made of, in its order: what the weights file holds.
     fn layout(&self) -> Vec<(String, Vec<usize>)> {
         vec![("theta".into(), vec![self.parameters()])]
+    }
+
+    /// Writes the weights file; `about` is kept in it.
+    fn export(&self, path: &Path, theta: &[f32], about: &[(&str, &str)]) -> Result<()> {
+        save_weights(path, &self.layout(), theta, about)
     }
 }
 
@@ -99,7 +126,15 @@ impl<U: Unroll> Unroll for &U {
         (**self).score(theta, task)
     }
 
+    fn validate(&self, theta: &[f32], tasks: &[u64]) -> Result<Validated> {
+        (**self).validate(theta, tasks)
+    }
+
     fn layout(&self) -> Vec<(String, Vec<usize>)> {
         (**self).layout()
+    }
+
+    fn export(&self, path: &Path, theta: &[f32], about: &[(&str, &str)]) -> Result<()> {
+        (**self).export(path, theta, about)
     }
 }

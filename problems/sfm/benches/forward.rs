@@ -58,7 +58,7 @@ fn forward(c: &mut Criterion) {
     group.bench_function("24 updates", |b| {
         b.iter(|| net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut []).unwrap().0);
     });
-    let solver = DroSolver::new(net.clone(), device.clone());
+    let solver = DroSolver::new(net.clone(), device.clone()).unwrap();
     group.bench_function("forward", |b| b.iter(|| solver.solve(&views, &mut Unwatched).unwrap()));
     group.finish();
 }

@@ -27,7 +27,7 @@
 //! let camera = Pinhole::from_fov_deg(60.0, 32, 48)?;
 //! let views = Views { target: image(0.4)?, neighbours: vec![image(0.5)?], camera };
 //!
-//! let estimate = DroSolver::new(net, Device::Cpu).solve(&views, &mut Unwatched)?;
+//! let estimate = DroSolver::new(net, Device::Cpu)?.solve(&views, &mut Unwatched)?;
 //! assert_eq!((estimate.inv_depth.height(), estimate.inv_depth.width()), (32, 48));
 //! assert_eq!((estimate.poses.len(), estimate.updates), (1, 24));
 //! # Ok::<(), dro_sfm::Error>(())
@@ -38,10 +38,12 @@ pub mod data;
 pub mod error;
 pub mod eval;
 pub mod export;
+pub mod loss;
 mod map;
 pub mod network;
 pub mod patchmatch;
 pub mod pipeline;
+mod sample;
 pub mod scene;
 pub mod sequence;
 mod solver;
@@ -50,4 +52,5 @@ pub mod weights;
 
 pub use error::{Error, Result};
 pub use map::Map;
+pub use sample::Sample;
 pub use solver::{Estimate, Solver, Unwatched, Update, Views, Watch};

@@ -104,6 +104,7 @@ impl Config {
             optimizer: self.optimizer.clone(),
             schedule: self.schedule.clone(),
             curriculum: self.curriculum,
+            average: None,
             validation: self.validation,
         }
     }

@@ -6,11 +6,11 @@ mod rules;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use self::{config::Config, job::Job};
-use crate::Outcome;
+use crate::{Outcome, threads};
 
 #[derive(Debug, Args)]
 pub struct Train {
@@ -39,7 +39,7 @@ const CONFIG: &str = "config.toml";
 
 impl Train {
     pub fn execute(self) -> Result<Outcome> {
-        set_threads(self.threads)?;
+        threads::set(self.threads)?;
         let (config, out) = match (self.config, self.out) {
             (Some(config), Some(out)) => (config, out),
             (Some(config), None) => match config.file_stem() {
@@ -61,37 +61,5 @@ impl Train {
         }
         let job = Job { config: read, source: config, out, resume: self.resume, until, quiet: self.quiet };
         rules::train(job)
-    }
-}
-
-/// Tells rayon and candle how many threads to use: the program replaces itself by one with the variable set, which is
-/// the only safe way to change the environment.
-///
-/// candle asks for the number of cores at every product of matrices, by reading a file of the system, unless this
-/// variable is set: small networks are ten times as fast with it.
-#[cfg(unix)]
-fn set_threads(threads: Option<u16>) -> Result<()> {
-    use std::os::unix::process::CommandExt;
-
-    const NAME: &str = "RAYON_NUM_THREADS";
-    let set = std::env::var(NAME).ok().and_then(|text| text.parse::<usize>().ok());
-    let threads = match (threads.map(usize::from), set) {
-        (None, Some(_)) => return Ok(()),
-        (Some(asked), Some(set)) if asked == set => return Ok(()),
-        (Some(asked), _) => asked,
-        (None, None) => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    };
-    let mut again = std::process::Command::new(std::env::current_exe()?);
-    // Comes back only if it failed.
-    Err(again.args(std::env::args_os().skip(1)).env(NAME, threads.to_string()).exec())
-        .context("cannot start with another number of threads")
-}
-
-/// Elsewhere the variable is the user's to set.
-#[cfg(not(unix))]
-fn set_threads(threads: Option<u16>) -> Result<()> {
-    match threads {
-        Some(_) => bail!("--threads: expected RAYON_NUM_THREADS to be set in its place on this system"),
-        None => Ok(()),
     }
 }

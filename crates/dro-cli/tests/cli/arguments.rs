@@ -68,6 +68,9 @@ fn wrong_values_are_named() {
         ("--wieghts x", &["--wieghts", "--weights"]),
         ("--inner 3", &["--inner", "patchmatch"]),
         ("--device cuda:0", &["--device", "patchmatch"]),
+        ("--kernels reference", &["--kernels", "patchmatch"]),
+        ("--kernels slow", &["--kernels", "slow", "reference"]),
+        ("--threads 0", &["--threads", "0"]),
     ] {
         baseline(room(), out, options).refuses(parts);
     }
@@ -107,6 +110,8 @@ fn help_explains_the_options() {
         "--inner",
         "--coupling",
         "--device",
+        "--kernels",
+        "--threads",
         "--trace",
         "--format",
         "--seed",

@@ -7,6 +7,7 @@ mod camera;
 mod fixture;
 mod images;
 mod interrupt;
+mod kernels;
 mod layouts;
 mod minimize;
 mod names;

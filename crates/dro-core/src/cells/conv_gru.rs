@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::{Conv, gru::gated_update};
+use super::{Conv, PreparedSepConvGru, gru::gated_update};
 
 /// The GRU of maps, with 3x3 convolutions (Ballas et al. 2016, arXiv 1511.06432).
 ///
@@ -48,13 +48,22 @@ impl SepConvGru {
     pub fn step(&self, h: &Tensor, x: &Tensor) -> Result<Tensor> {
         self.vertical.step(&self.horizontal.step(h, x)?, x)
     }
+
+    /// Prepares the weights as they are now for inference; the first `context` channels of `x` do not change over a run
+    /// and are convolved once.
+    ///
+    /// # Errors
+    /// When `context` is 0 or more than the channels of `x`, or the weights are not float32 on the CPU.
+    pub fn prepare(&self, context: usize) -> Result<PreparedSepConvGru> {
+        PreparedSepConvGru::new([&self.horizontal, &self.vertical], context)
+    }
 }
 
 #[derive(Debug, Clone)]
-struct Gates {
-    z: Conv,
-    r: Conv,
-    q: Conv,
+pub(super) struct Gates {
+    pub(super) z: Conv,
+    pub(super) r: Conv,
+    pub(super) q: Conv,
 }
 
 impl Gates {

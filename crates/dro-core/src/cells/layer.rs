@@ -1,8 +1,10 @@
 //! A convolution layer with a padding per axis, "same" size at stride 1.
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, Module, VarBuilder};
-use dro_kernels::{ConvGeometry, conv2d};
+use candle_nn::{BatchNorm, Init, Module, VarBuilder};
+use dro_kernels::{Activation, ConvGeometry, PreparedConv, conv2d};
 
 /// A convolution with bias; the parameters are named `weight` `[out, in, kh, kw]` and `bias` `[out]`.
 #[derive(Debug, Clone)]
@@ -44,6 +46,106 @@ impl Conv {
         )?;
         let bias = if bias { Some(vb.get_with_hints(outputs, "bias", Init::Const(0.0))?) } else { None };
         Ok(Self { weight, bias, geometry: ConvGeometry::strided(kernel, stride) })
+    }
+}
+
+/// A convolution is linear, so it can be taken apart and put together. Used to prepare weights for inference.
+impl Conv {
+    /// The weight, `[out, in, kernel height, kernel width]`.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// The bias, `[out]`.
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+
+    /// What the input channels in `ranges` (joined in this order) contribute, without the bias.
+    ///
+    /// The contributions of all channels and the bias add up to the layer.
+    ///
+    /// # Errors
+    /// When a range reaches beyond the input channels.
+    pub fn part(&self, ranges: &[Range<usize>]) -> Result<Self> {
+        let part = |range: &Range<usize>| self.weight.narrow(1, range.start, range.len());
+        let parts = ranges.iter().map(part).collect::<Result<Vec<_>>>()?;
+        Ok(Self { weight: Tensor::cat(&parts, 1)?, bias: None, geometry: self.geometry })
+    }
+
+    /// The same weights with another bias, `[out]`.
+    pub fn with_bias(&self, bias: Option<&Tensor>) -> Self {
+        Self { bias: bias.cloned(), ..self.clone() }
+    }
+
+    /// The layer followed by a multiplication.
+    ///
+    /// # Errors
+    /// When the weights are not floating point numbers.
+    pub fn scaled(&self, by: f64) -> Result<Self> {
+        Ok(Self {
+            weight: (&self.weight * by)?,
+            bias: self.bias.as_ref().map(|bias| bias * by).transpose()?,
+            geometry: self.geometry,
+        })
+    }
+
+    /// Layers that read the same input as one layer, whose output channels are theirs in a row.
+    ///
+    /// # Errors
+    /// When kernels or input channels differ, or only some of the layers have a bias.
+    pub fn stacked(layers: &[&Self]) -> Result<Self> {
+        let Some(first) = layers.first() else {
+            candle_core::bail!("Conv::stacked: expected at least one layer, found none")
+        };
+        let biases: Vec<_> = layers.iter().filter_map(|layer| layer.bias.as_ref()).collect();
+        if !biases.is_empty() && biases.len() != layers.len() {
+            candle_core::bail!(
+                "Conv::stacked: expected a bias in all {} layers or in none, found {}",
+                layers.len(),
+                biases.len()
+            )
+        }
+        let weights: Vec<_> = layers.iter().map(|layer| &layer.weight).collect();
+        Ok(Self {
+            weight: Tensor::cat(&weights, 0)?,
+            bias: if biases.is_empty() { None } else { Some(Tensor::cat(&biases, 0)?) },
+            geometry: first.geometry,
+        })
+    }
+
+    /// This layer followed by `norm` in evaluation mode, as one layer:
+    /// `γ/√(σ² + ε)·(w ⋆ x + b − μ) + β` with the running statistics μ, σ² (Ioffe & Szegedy 2015, arXiv 1502.03167).
+    ///
+    /// # Errors
+    /// When the norm has another number of channels.
+    pub fn folded(&self, norm: &BatchNorm) -> Result<Self> {
+        let deviation = (norm.running_var() + norm.eps())?.sqrt()?;
+        let (scale, shift) = match norm.weight_and_bias() {
+            Some((weight, bias)) => ((weight / deviation)?, Some(bias)),
+            None => (deviation.recip()?, None),
+        };
+        let offset = match &self.bias {
+            Some(bias) => (bias - norm.running_mean())?,
+            None => norm.running_mean().neg()?,
+        };
+        let bias = (offset * &scale)?;
+        Ok(Self {
+            weight: self.weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?)?,
+            bias: Some(match shift {
+                Some(shift) => (bias + shift)?,
+                None => bias,
+            }),
+            geometry: self.geometry,
+        })
+    }
+
+    /// Transforms and packs the weights as they are now, for inference; `activation` follows the bias.
+    ///
+    /// # Errors
+    /// When the weights cannot be prepared.
+    pub fn prepare(&self, activation: Activation) -> Result<PreparedConv> {
+        PreparedConv::new(&self.weight, self.bias.as_ref(), self.geometry, activation)
     }
 }
 

@@ -3,8 +3,12 @@
 mod conv_gru;
 mod gru;
 mod layer;
+mod prepared_gru;
+mod values;
 
 pub use conv_gru::{ConvGru, SepConvGru};
-pub use dro_kernels::max_pool_3x3_s2;
+pub use dro_kernels::{Activation, MapView, PreparedConv, Scratch, max_pool_3x3_s2};
 pub use gru::Gru;
 pub use layer::Conv;
+pub use prepared_gru::{GruWork, PreparedSepConvGru};
+pub use values::CpuValues;

@@ -1,9 +1,9 @@
 //! Recurrent cells against their equations, written out number by number.
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{VarBuilder, VarMap};
+use candle_nn::{Module, ModuleT, VarBuilder, VarMap};
 
-use crate::cells::{ConvGru, Gru, SepConvGru};
+use crate::cells::{Conv, ConvGru, CpuValues, Gru, GruWork, MapView, Scratch, SepConvGru};
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
@@ -120,4 +120,58 @@ fn the_vector_gru_is_the_map_gru_on_one_pixel() {
     let pixel = |t: &Tensor| planes(&t.reshape((1, (), 1, 1)).unwrap());
     let found = cell.step(&h, &x).unwrap().reshape((1, 3, 1, 1)).unwrap();
     assert_close(&found, &gru(&pixel(&h), &pixel(&x), &maps, ""));
+}
+
+#[test]
+fn a_prepared_gru_is_the_plain_one() {
+    let vars = VarMap::new();
+    let cell = SepConvGru::new(3, 6, VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu)).unwrap();
+    for (name, var) in vars.data().lock().unwrap().iter() {
+        let noise = noise(var.dims(), name.bytes().map(f64::from).sum()).to_dtype(DType::F32).unwrap();
+        var.set(&(noise * 0.5).unwrap()).unwrap();
+    }
+    let prepared = cell.prepare(2).unwrap();
+    let single = |t: Tensor| t.to_dtype(DType::F32).unwrap();
+    let (mut work, mut scratch) = (GruWork::default(), Scratch::default());
+    for (height, width) in [(1, 1), (4, 7), (9, 5)] {
+        let context = single(noise(&[1, 2, height, width], 1.0));
+        let constant = prepared.constant(&context).unwrap();
+        let mut h = single(noise(&[1, 3, height, width], 2.0));
+        let mut state: Vec<f32> = h.flatten_all().unwrap().to_vec1().unwrap();
+        for step in 0..3 {
+            let input = single(noise(&[1, 4, height, width], 3.0 + f64::from(step)));
+            h = cell.step(&h, &Tensor::cat(&[&context, &input], 1).unwrap()).unwrap();
+            let (input, constant) = (CpuValues::of(&input).unwrap(), CpuValues::of(&constant).unwrap());
+            let view = MapView::new(input.as_slice(), [1, 4, height, width]).unwrap();
+            prepared.step(&mut state, view, constant.as_slice(), &mut work, &mut scratch).unwrap();
+            for (found, expected) in state.iter().zip(h.flatten_all().unwrap().to_vec1::<f32>().unwrap()) {
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    }
+    assert!(cell.prepare(0).is_err());
+    assert!(cell.prepare(6).unwrap_err().to_string().contains("1 to 5 channels, found 6"));
+}
+
+#[test]
+fn a_batch_norm_folds_into_the_convolution_before_it() {
+    let device = Device::Cpu;
+    let layer = |biased: bool, vb: VarBuilder| match biased {
+        true => Conv::same(2, 3, (3, 3), vb),
+        false => Conv::unbiased(2, 3, 3, 1, vb),
+    };
+    for biased in [true, false] {
+        let vars = VarMap::new();
+        let vb = VarBuilder::from_varmap(&vars, DType::F64, &device);
+        let conv = layer(biased, vb.pp("conv")).unwrap();
+        let norm = candle_nn::batch_norm(3, 1e-5, vb.pp("norm")).unwrap();
+        fill(&vars);
+        let variance = vars.data().lock().unwrap()["norm.running_var"].clone();
+        variance.set(&(variance.abs().unwrap() + 0.1).unwrap()).unwrap();
+        let x = noise(&[2, 2, 5, 4], 1.0);
+        let expected = norm.forward_t(&conv.forward(&x).unwrap(), false).unwrap();
+        let found = conv.folded(&norm).unwrap().forward(&x).unwrap();
+        let difference = (found - expected).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(difference.to_scalar::<f64>().unwrap() < 1e-12);
+    }
 }

@@ -13,7 +13,7 @@ use crate::simd::Arch;
 /// A convolution whose weights were transformed and packed once, for inference: it keeps no gradient.
 ///
 /// Computes `activation(b[o] + Σ_i w[o,i] ⋆ x[n,i] + add[n,o])`; see [`conv2d`](super::conv2d) for the sizes.
-/// For f32 on the CPU the fast kernels run; for other types and devices, and under
+/// For f32 on the CPU the fast kernels run; for other types and devices, and for what is made under
 /// [`Kernels::Reference`](crate::Kernels::Reference), candle's own convolution.
 ///
 /// ```
@@ -28,15 +28,19 @@ use crate::simd::Arch;
 /// ```
 #[derive(Debug, Clone)]
 pub struct PreparedConv {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    form: Form,
     geometry: ConvGeometry,
     activation: Activation,
     outputs: usize,
     inputs: usize,
     kernel: (usize, usize),
-    /// `None` for types and devices without a fast kernel.
-    fast: Option<Prepared>,
+}
+
+/// The weights, once: a network holds many.
+#[derive(Debug, Clone)]
+enum Form {
+    Fast(Prepared),
+    Plain { weight: Tensor, bias: Option<Tensor> },
 }
 
 /// What the fast kernels read.
@@ -60,18 +64,18 @@ impl PreparedConv {
     ) -> Result<Self> {
         let (outputs, inputs, kernel) = shapes::check_weight(weight, bias)?;
         let (weight, bias) = (weight.detach(), bias.map(Tensor::detach));
-        let fast = if weight.device().is_cpu() && weight.dtype() == DType::F32 {
+        let form = if fast() && weight.device().is_cpu() && weight.dtype() == DType::F32 {
             let arch = Arch::new();
             let values = weight.flatten_all()?.to_vec1::<f32>()?;
             let taps = kernel.0 * kernel.1;
             let view = Weights { values: &values, outputs, inputs, taps, adjoint: false };
             let weights = Packed::new(arch, &view, Algorithm::of(kernel, geometry.stride));
             let bias = bias.as_ref().map(Tensor::to_vec1).transpose()?;
-            Some(Prepared { arch, weights, bias })
+            Form::Fast(Prepared { arch, weights, bias })
         } else {
-            None
+            Form::Plain { weight, bias }
         };
-        Ok(Self { weight, bias, geometry, activation, outputs, inputs, kernel, fast })
+        Ok(Self { form, geometry, activation, outputs, inputs, kernel })
     }
 
     /// The number of output channels.
@@ -101,9 +105,8 @@ impl PreparedConv {
     /// # Errors
     /// When a shape, type or device does not fit.
     pub fn forward(&self, inputs: &[&Tensor], add: Option<&Tensor>) -> Result<Tensor> {
-        let is_fast = |t: &&Tensor| t.device().is_cpu() && t.dtype() == DType::F32;
-        if !fast() || self.fast.is_none() || !inputs.iter().chain(add.iter()).all(is_fast) {
-            return self.forward_reference(inputs, add);
+        if let Form::Plain { weight, bias } = &self.form {
+            return self.forward_reference(weight, bias.as_ref(), inputs, add);
         }
         let contiguous = inputs.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
         let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
@@ -134,9 +137,15 @@ impl PreparedConv {
         Tensor::from_vec(out, (shape.batch, shape.outputs, shape.out_height, shape.out_width), &Device::Cpu)
     }
 
-    fn forward_reference(&self, inputs: &[&Tensor], add: Option<&Tensor>) -> Result<Tensor> {
+    fn forward_reference(
+        &self,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        inputs: &[&Tensor],
+        add: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let x = Tensor::cat(inputs, 1)?.detach();
-        let y = conv2d_reference(&x, &self.weight, self.bias.as_ref(), self.geometry)?;
+        let y = conv2d_reference(&x, weight, bias, self.geometry)?;
         let y = match add {
             Some(add) => y.broadcast_add(&add.detach())?,
             None => y,
@@ -172,12 +181,15 @@ impl PreparedConv {
                 )
             }
         }
-        let Some(prepared) = &self.fast else {
-            bail!("PreparedConv: expected weights of type F32 on the CPU, found {:?}", self.weight.dtype())
+        let prepared = match &self.form {
+            Form::Fast(prepared) => prepared,
+            Form::Plain { weight, bias } => {
+                if !weight.device().is_cpu() || weight.dtype() != DType::F32 {
+                    bail!("PreparedConv: expected weights of type F32 on the CPU, found {:?}", weight.dtype())
+                }
+                return self.run_reference(weight, bias.as_ref(), inputs, add, &shape, out);
+            }
         };
-        if !fast() {
-            return self.run_reference(inputs, add, &shape, out);
-        }
         let epilogue = Epilogue { bias: prepared.bias.as_deref(), add, activation: self.activation };
         let (arch, weights) = (prepared.arch, &prepared.weights);
         Convolution { arch, shape, weights, maps: inputs, epilogue }.run(out, scratch);
@@ -187,6 +199,8 @@ impl PreparedConv {
     /// The same through tensors.
     fn run_reference(
         &self,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
         inputs: &[MapView<'_>],
         add: Option<&[f32]>,
         shape: &ConvShape,
@@ -201,7 +215,7 @@ impl PreparedConv {
             }
             _ => None,
         };
-        let y = self.forward_reference(&inputs.iter().collect::<Vec<_>>(), add.as_ref())?;
+        let y = self.forward_reference(weight, bias, &inputs.iter().collect::<Vec<_>>(), add.as_ref())?;
         out.copy_from_slice(&y.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
     }

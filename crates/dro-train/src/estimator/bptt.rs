@@ -1,5 +1,7 @@
 //! Truncated back-propagation through time.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -87,6 +89,7 @@ where
             gradient: weighted_sum(&good, &weights, theta.len()),
             inner_steps: ran.iter().map(|(.., steps)| *steps as u64).sum(),
             failed,
+            parts: BTreeMap::new(),
         })
     }
 

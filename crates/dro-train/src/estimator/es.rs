@@ -1,5 +1,7 @@
 //! Antithetic evolution strategies.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +153,7 @@ impl<U: Unroll> Estimator<U> for Es {
             gradient: weighted_sum(&noises, &weights, theta.len()),
             inner_steps: ran.iter().map(|(_, steps)| *steps as u64).sum(),
             failed,
+            parts: BTreeMap::new(),
         })
     }
 }

@@ -10,6 +10,8 @@ pub(crate) use es::centred_ranks;
 pub use es::{Es, Shaping};
 pub use pes::{PersistentEs, Pes};
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,6 +43,8 @@ pub struct Estimate {
     pub inner_steps: u64,
     /// Roll-outs that failed.
     pub failed: usize,
+    /// What the meta-loss is made of, by name, for the log; may be empty.
+    pub parts: BTreeMap<String, f64>,
 }
 
 /// Estimates the meta-gradient by running an [`Unroll`]. The result does not depend on the number of threads.

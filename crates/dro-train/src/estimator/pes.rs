@@ -1,5 +1,7 @@
 //! Persistent evolution strategies.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -149,7 +151,7 @@ where
             }
         }
         let inner_steps = ran.iter().map(|piece| 2 * piece.steps as u64).sum();
-        Ok(Estimate { loss, gradient, inner_steps, failed })
+        Ok(Estimate { loss, gradient, inner_steps, failed, parts: BTreeMap::new() })
     }
 
     fn save(&self) -> Result<Vec<u8>> {

@@ -1,9 +1,12 @@
 //! The published cost: squared difference of warped features.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 use dro_core::{BlockId, Cost, CostFunction, Point, Space};
 use dro_vision::{depth_from_inverse, euler_to_matrix, warp};
 
+use super::fused::{FusedCost, Maps};
 use crate::{
     Result,
     network::{InverseDepthRange, repeat_each},
@@ -17,10 +20,19 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct FeatureMetricCost {
     space: Space,
-    target: Tensor,
-    neighbours: Tensor,
-    intrinsics: Tensor,
-    range: InverseDepthRange,
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// Operations on tensors, with gradients, everything repeated for each neighbour.
+    Tensors {
+        target: Tensor,
+        neighbours: Tensor,
+        intrinsics: Tensor,
+        range: InverseDepthRange,
+    },
+    Fused(Arc<FusedCost>),
 }
 
 impl FeatureMetricCost {
@@ -35,13 +47,30 @@ impl FeatureMetricCost {
     ) -> Result<Self> {
         let (batch, _, height, width) = target.dims4()?;
         let count = neighbours.dim(0)? / batch;
-        Ok(Self {
-            space: super::sfm_space(height, width, count)?,
+        let form = Form::Tensors {
             target: repeat_each(target, count)?,
             neighbours: neighbours.clone(),
             intrinsics: repeat_each(intrinsics, count)?,
             range,
-        })
+        };
+        Ok(Self { space: super::sfm_space(height, width, count)?, form })
+    }
+
+    /// The same cost without gradients, from one pass over pixels that needs no memory but the map's; arguments as of
+    /// [`new`](Self::new).
+    ///
+    /// # Errors
+    /// When the features are not float32 on the CPU.
+    pub fn for_inference(
+        target: &Tensor,
+        neighbours: &Tensor,
+        intrinsics: &Tensor,
+        range: InverseDepthRange,
+    ) -> Result<Self> {
+        let (batch, _, height, width) = target.dims4()?;
+        let space = super::sfm_space(height, width, neighbours.dim(0)? / batch)?;
+        let fused = FusedCost::new(target, neighbours, intrinsics, range)?;
+        Ok(Self { space, form: Form::Fused(Arc::new(fused)) })
     }
 }
 
@@ -51,28 +80,36 @@ impl CostFunction for FeatureMetricCost {
     }
 
     fn evaluate(&self, at: &Point, block: BlockId) -> dro_core::Result<Cost> {
-        let (batch, pairs) = (at.batch(), self.neighbours.dim(0)?);
-        let count = pairs / batch;
-        let evaluate = || -> Result<Cost> {
-            let inverse = self.range.scale(at.get(super::INVERSE_DEPTH))?;
-            let depth = repeat_each(&depth_from_inverse(&inverse)?, count)?;
-            let poses = euler_to_matrix(&at.get(super::POSES).reshape((pairs, 6))?)?;
-            let warped = warp(&self.neighbours, &depth, &self.intrinsics, &self.intrinsics, &poses)?;
-            let per_pair = (&self.target - warped)?.sqr()?;
-            let total = per_pair.reshape((batch, ()))?.mean(1)?;
-            let (_, channels, height, width) = per_pair.dims4()?;
-            let map = match block {
-                super::INVERSE_DEPTH if count > 1 => {
-                    per_pair.reshape((batch, count, channels, height, width))?.mean(1)?
-                }
-                _ => per_pair,
-            };
-            Ok(Cost { total, map: Some(map) })
-        };
-        evaluate().map_err(dro_core::Error::outside)
+        let (inverse_depth, poses) = (at.get(super::INVERSE_DEPTH), at.get(super::POSES));
+        match &self.form {
+            Form::Fused(fused) => {
+                let maps = if block == super::INVERSE_DEPTH { Maps::Mean } else { Maps::Each };
+                Ok(fused.evaluate(inverse_depth, poses, maps)?)
+            }
+            Form::Tensors { target, neighbours, intrinsics, range } => {
+                let evaluate = || -> Result<Cost> {
+                    let (batch, pairs) = (at.batch(), neighbours.dim(0)?);
+                    let count = pairs / batch;
+                    let depth = repeat_each(&depth_from_inverse(&range.scale(inverse_depth)?)?, count)?;
+                    let poses = euler_to_matrix(&poses.reshape((pairs, 6))?)?;
+                    let warped = warp(neighbours, &depth, intrinsics, intrinsics, &poses)?;
+                    let per_pair = (target - warped)?.sqr()?;
+                    let total = per_pair.reshape((batch, ()))?.mean(1)?;
+                    let (_, channels, height, width) = per_pair.dims4()?;
+                    let map = match block {
+                        super::INVERSE_DEPTH if count > 1 => {
+                            per_pair.reshape((batch, count, channels, height, width))?.mean(1)?
+                        }
+                        _ => per_pair,
+                    };
+                    Ok(Cost { total, map: Some(map) })
+                };
+                evaluate().map_err(dro_core::Error::outside)
+            }
+        }
     }
 
     fn is_differentiable(&self) -> bool {
-        true
+        matches!(self.form, Form::Tensors { .. })
     }
 }

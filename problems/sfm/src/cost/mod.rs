@@ -4,6 +4,7 @@
 pub mod census;
 mod edge_filter;
 mod feature_metric;
+mod fused;
 mod warp;
 
 use dro_core::{Block, BlockId, Space};

@@ -10,19 +10,21 @@ use dro_core::cells::{Conv, max_pool_3x3_s2};
 /// images: RGB in [0, 1].
 #[derive(Debug, Clone)]
 pub struct ImageEncoder {
-    conv1: Conv,
-    bn1: BatchNorm,
-    layer1: [BasicBlock; 2],
-    layer2: [BasicBlock; 2],
-    layer3: [BasicBlock; 2],
-    upconv1: Conv,
-    upconv1_fusion: Conv,
-    out_conv: Conv,
+    pub(super) conv1: Conv,
+    pub(super) bn1: BatchNorm,
+    pub(super) layer1: [BasicBlock; 2],
+    pub(super) layer2: [BasicBlock; 2],
+    pub(super) layer3: [BasicBlock; 2],
+    pub(super) upconv1: Conv,
+    pub(super) upconv1_fusion: Conv,
+    pub(super) out_conv: Conv,
 }
 
 impl ImageEncoder {
-    /// Parameters as in the published checkpoints.
-    pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> Result<Self> {
+    /// Parameters as in the published checkpoints, with `channels` at 1/4, 1/8 and 1/16 of the image (published: 64, 128,
+    /// 256).
+    pub fn new(inputs: usize, outputs: usize, channels: [usize; 3], vb: VarBuilder) -> Result<Self> {
+        let [quarter, eighth, sixteenth] = channels;
         let layer = |inputs, outputs, stride, name: &str| -> Result<[BasicBlock; 2]> {
             Ok([
                 BasicBlock::new(inputs, outputs, stride, vb.pp(name).pp(0))?,
@@ -30,14 +32,14 @@ impl ImageEncoder {
             ])
         };
         Ok(Self {
-            conv1: Conv::unbiased(inputs, 64, 7, 2, vb.pp("conv1"))?,
-            bn1: batch_norm(64, BatchNormConfig::default(), vb.pp("bn1"))?,
-            layer1: layer(64, 64, 1, "layer1")?,
-            layer2: layer(64, 128, 2, "layer2")?,
-            layer3: layer(128, 256, 2, "layer3")?,
-            upconv1: Conv::same(256, 128, (3, 3), vb.pp("upconv1").pp(0))?,
-            upconv1_fusion: Conv::same(256, 128, (3, 3), vb.pp("upconv1_fusion").pp(0))?,
-            out_conv: Conv::same(128, outputs, (3, 3), vb.pp("out_conv"))?,
+            conv1: Conv::unbiased(inputs, quarter, 7, 2, vb.pp("conv1"))?,
+            bn1: batch_norm(quarter, BatchNormConfig::default(), vb.pp("bn1"))?,
+            layer1: layer(quarter, quarter, 1, "layer1")?,
+            layer2: layer(quarter, eighth, 2, "layer2")?,
+            layer3: layer(eighth, sixteenth, 2, "layer3")?,
+            upconv1: Conv::same(sixteenth, eighth, (3, 3), vb.pp("upconv1").pp(0))?,
+            upconv1_fusion: Conv::same(2 * eighth, eighth, (3, 3), vb.pp("upconv1_fusion").pp(0))?,
+            out_conv: Conv::same(eighth, outputs, (3, 3), vb.pp("out_conv"))?,
         })
     }
 }
@@ -64,13 +66,13 @@ impl ModuleT for ImageEncoder {
 
 /// Two 3x3 convolutions and a shortcut.
 #[derive(Debug, Clone)]
-struct BasicBlock {
-    conv1: Conv,
-    bn1: BatchNorm,
-    conv2: Conv,
-    bn2: BatchNorm,
+pub(super) struct BasicBlock {
+    pub(super) conv1: Conv,
+    pub(super) bn1: BatchNorm,
+    pub(super) conv2: Conv,
+    pub(super) bn2: BatchNorm,
     /// A strided 1x1 convolution where the shape changes.
-    downsample: Option<(Conv, BatchNorm)>,
+    pub(super) downsample: Option<(Conv, BatchNorm)>,
 }
 
 impl BasicBlock {

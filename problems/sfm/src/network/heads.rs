@@ -7,8 +7,8 @@ use dro_core::cells::Conv;
 /// One number per pixel: 3x3, ReLU, 3x3 → 1. The caller applies sigmoid (start value) or tanh (increment).
 #[derive(Debug, Clone)]
 pub struct DepthHead {
-    conv1: Conv,
-    conv2: Conv,
+    pub(super) conv1: Conv,
+    pub(super) conv2: Conv,
 }
 
 impl DepthHead {
@@ -30,9 +30,12 @@ impl Module for DepthHead {
 /// One 6-vector per map: 3x3, ReLU, 3x3 → 6, mean over space; the rotation part times 0.01.
 #[derive(Debug, Clone)]
 pub struct PoseHead {
-    conv1: Conv,
-    conv2: Conv,
+    pub(super) conv1: Conv,
+    pub(super) conv2: Conv,
 }
+
+/// Rotations move the picture much more than translations: the published scale.
+pub(super) const ROTATION_SCALE: [f32; 6] = [1.0, 1.0, 1.0, 0.01, 0.01, 0.01];
 
 impl PoseHead {
     /// Reads `inputs` channels through `hidden` ones.
@@ -48,8 +51,7 @@ impl Module for PoseHead {
     /// `[n, inputs, h, w]` → `[n, 6]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let pose = self.conv2.forward(&self.conv1.forward(x)?.relu()?)?.mean((2, 3))?;
-        // Rotations move the picture much more than translations: the published scale.
-        let scale = Tensor::new(&[1f32, 1.0, 1.0, 0.01, 0.01, 0.01], x.device())?.to_dtype(x.dtype())?;
+        let scale = Tensor::new(&ROTATION_SCALE, x.device())?.to_dtype(x.dtype())?;
         pose.broadcast_mul(&scale)
     }
 }
@@ -57,11 +59,14 @@ impl Module for PoseHead {
 /// Logits of the convex upsampling: 3x3 → 2·channels, ReLU, 1x1 → 9·8·8, times 0.25 to balance gradients.
 #[derive(Debug, Clone)]
 pub struct MaskHead {
-    hidden: Conv,
-    out: Conv,
+    pub(super) hidden: Conv,
+    pub(super) out: Conv,
 }
 
 impl MaskHead {
+    /// What the logits are multiplied by.
+    pub(super) const SCALE: f64 = 0.25;
+
     /// Reads `channels`.
     pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
         Ok(Self {
@@ -73,6 +78,6 @@ impl MaskHead {
 
 impl Module for MaskHead {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.out.forward(&self.hidden.forward(x)?.relu()?)? * 0.25
+        self.out.forward(&self.hidden.forward(x)?.relu()?)? * Self::SCALE
     }
 }

@@ -1,14 +1,19 @@
 //! The published DRO network: encoders, start values, and one learned update rule per block of variables.
 
 mod encoder;
+mod fast;
 mod heads;
 mod predictions;
 mod range;
+mod recurrence;
 mod rules;
 mod solver;
+mod start;
+
+use std::sync::Arc;
 
 use candle_core::{Result as TensorResult, Tensor};
-use candle_nn::{Module, ModuleT, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 use dro_core::{
     Bound, Budget, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule, Solution, minimize,
 };
@@ -20,11 +25,13 @@ use crate::{
     weights::ModelConfig,
 };
 pub use encoder::ImageEncoder;
+use fast::{FastStart, Pool};
 pub use heads::{DepthHead, MaskHead, PoseHead};
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
 pub use solver::{DroSolver, Iterations};
+use start::PlainStart;
 
 /// Variables, costs and hidden states live at 1/8 of the image.
 pub const STRIDE: usize = 8;
@@ -39,14 +46,15 @@ pub const CONTEXT: usize = 32;
 #[derive(Debug, Clone)]
 pub struct DroNet {
     config: ModelConfig,
-    features: ImageEncoder,
-    depth_context: ImageEncoder,
-    pose_context: ImageEncoder,
-    depth_head: DepthHead,
-    pose_head: PoseHead,
-    start_mask: MaskHead,
+    start: Start,
     depth_rule: DepthRule,
     pose_rule: PoseRule,
+}
+
+#[derive(Debug, Clone)]
+enum Start {
+    Plain(Arc<PlainStart>),
+    Prepared(Arc<FastStart>),
 }
 
 /// What the network knows of a set of views before the first update: made once, whatever the number of updates.
@@ -64,16 +72,17 @@ pub struct Encoded {
     pub pose_context: Tensor,
     /// Intrinsics at 1/8, `[batch, 3, 3]`.
     pub intrinsics: Tensor,
-    /// Upsampling logits of the start values, `[batch, 576, h/8, w/8]`.
-    pub start_mask: Tensor,
     /// How the unscaled inverse depth is read.
     pub range: InverseDepthRange,
+    /// Whether a prepared network made it: nothing in it has a gradient.
+    prepared: bool,
 }
 
 impl Encoded {
-    /// The published cost of these views.
+    /// The published cost of these views; where the network was [prepared](DroNet::prepared) it has no gradients.
     pub fn feature_metric_cost(&self) -> Result<FeatureMetricCost> {
-        FeatureMetricCost::new(&self.target_features, &self.neighbour_features, &self.intrinsics, self.range)
+        let new = if self.prepared { FeatureMetricCost::for_inference } else { FeatureMetricCost::new };
+        new(&self.target_features, &self.neighbour_features, &self.intrinsics, self.range)
     }
 }
 
@@ -81,18 +90,36 @@ impl DroNet {
     /// Takes the parameters from `vb`; batch-norm statistics are part of them.
     pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
         config.validate()?;
-        let hidden = config.hidden;
         Ok(Self {
             config: config.clone(),
-            features: ImageEncoder::new(3, FEATURES, vb.pp("fnet"))?,
-            depth_context: ImageEncoder::new(3, hidden + CONTEXT, vb.pp("cnet_depth"))?,
-            pose_context: ImageEncoder::new(6, hidden + CONTEXT, vb.pp("cnet_pose"))?,
-            depth_head: DepthHead::new(FEATURES, vb.pp("depth_head"))?,
-            pose_head: PoseHead::new(2 * FEATURES, FEATURES, vb.pp("pose_head"))?,
-            start_mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
-            depth_rule: DepthRule::new(hidden, vb.pp("update_block_depth"))?,
-            pose_rule: PoseRule::new(hidden, vb.pp("update_block_pose"))?,
+            start: Start::Plain(Arc::new(PlainStart::new(config, &vb)?)),
+            depth_rule: DepthRule::new(config.hidden, vb.pp("update_block_depth"))?,
+            pose_rule: PoseRule::new(config.hidden, vb.pp("update_block_pose"))?,
         })
+    }
+
+    /// The same network for inference on the CPU: the same numbers (to 1e-4) in much less time and memory.
+    ///
+    /// Its weights are those of this moment, transformed and packed once; later changes of the parameters do not reach
+    /// it. No gradient passes through what it computes. Memories of its rules have another form than the plain
+    /// network's, so a run is not to be resumed with the other kind.
+    ///
+    /// # Errors
+    /// When the weights are not float32 on the CPU.
+    pub fn prepared(&self) -> Result<Self> {
+        let Start::Plain(start) = &self.start else { return Ok(self.clone()) };
+        let pool = Arc::new(Pool::default());
+        Ok(Self {
+            config: self.config.clone(),
+            start: Start::Prepared(Arc::new(FastStart::new(start, &pool)?)),
+            depth_rule: self.depth_rule.prepared(&pool)?,
+            pose_rule: self.pose_rule.prepared(&pool)?,
+        })
+    }
+
+    /// Whether it was [prepared](Self::prepared) for inference.
+    pub fn is_prepared(&self) -> bool {
+        matches!(self.start, Start::Prepared(_))
     }
 
     /// The configuration it was made with.
@@ -115,6 +142,9 @@ impl DroNet {
     /// * `target`, each of `neighbours`: `[batch, 3, h, w]`, RGB in [0, 1], h and w multiples of 16
     /// * `intrinsics`: `[batch, 3, 3]` at that size
     /// * `train`: batch norms use and update batch statistics
+    ///
+    /// # Errors
+    /// When sizes do not fit, and if `train` is asked of a [prepared](Self::prepared) network.
     pub fn encode(
         &self,
         target: &Tensor,
@@ -122,32 +152,26 @@ impl DroNet {
         intrinsics: &Tensor,
         train: bool,
     ) -> Result<Encoded> {
-        let (batch, _, height, width) = target.dims4()?;
-        let count = neighbours.len();
         self.check_views(target, neighbours)?;
-
-        let images: Vec<&Tensor> = std::iter::once(target).chain(neighbours).collect();
-        let features = self.features.forward_t(&Tensor::cat(&images, 0)?, train)?;
-        let target_features = features.narrow(0, 0, batch)?;
-        let neighbour_features = batch_major(&features.narrow(0, batch, batch * count)?, batch, count)?;
-
-        let inverse_depth = candle_nn::ops::sigmoid(&self.depth_head.forward(&target_features)?)?;
-        let target_repeated = repeat_each(&target_features, count)?;
-        let pairs = Tensor::cat(&[&target_repeated, &neighbour_features], 1)?;
-        let poses = self.pose_head.forward(&pairs)?.reshape((batch, count, 6))?;
-
-        let neighbour_images = batch_major(&Tensor::cat(neighbours, 0)?, batch, count)?;
-        let image_pairs = Tensor::cat(&[&repeat_each(target, count)?, &neighbour_images], 1)?;
-        let space = sfm_space(height / STRIDE, width / STRIDE, count)?;
+        let (_, _, height, width) = target.dims4()?;
+        let started = match &self.start {
+            Start::Plain(start) => start.run(target, neighbours, train)?,
+            Start::Prepared(_) if train => {
+                let expected = "one that is not prepared for inference";
+                return Err(crate::Error::argument("network", expected, "one that is"));
+            }
+            Start::Prepared(start) => start.run(target, neighbours)?,
+        };
+        let space = sfm_space(height / STRIDE, width / STRIDE, neighbours.len())?;
         Ok(Encoded {
-            start: space.point(vec![inverse_depth, poses])?,
-            start_mask: self.start_mask.forward(&target_features)?,
-            depth_context: self.depth_context.forward_t(target, train)?,
-            pose_context: self.pose_context.forward_t(&image_pairs, train)?,
+            start: space.point(vec![started.inverse_depth, started.poses])?,
+            target_features: started.target_features,
+            neighbour_features: started.neighbour_features,
+            depth_context: started.depth_context,
+            pose_context: started.pose_context,
             intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
             range: InverseDepthRange::of(&self.config),
-            target_features,
-            neighbour_features,
+            prepared: self.is_prepared(),
         })
     }
 
@@ -183,8 +207,11 @@ impl DroNet {
 
     /// The start values at the image's size, `[batch, 1, h, w]`.
     pub fn full_size_start(&self, encoded: &Encoded) -> Result<Tensor> {
-        let upsampled =
-            dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &encoded.start_mask, STRIDE)?;
+        let mask = match &self.start {
+            Start::Plain(start) => start.mask.forward(&encoded.target_features)?,
+            Start::Prepared(start) => start.mask(&encoded.target_features)?,
+        };
+        let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &mask, STRIDE)?;
         Ok(encoded.range.scale(&upsampled)?)
     }
 
@@ -223,16 +250,6 @@ impl DroNet {
         }
         Ok(())
     }
-}
-
-/// `[neighbours · batch, …]` (neighbour-major, as images are stacked) → `[batch · neighbours, …]`.
-fn batch_major(x: &Tensor, batch: usize, count: usize) -> TensorResult<Tensor> {
-    if batch == 1 || count == 1 {
-        return Ok(x.clone());
-    }
-    let mut shape = vec![count, batch];
-    shape.extend_from_slice(&x.dims()[1..]);
-    x.reshape(shape)?.transpose(0, 1)?.contiguous()?.flatten(0, 1)
 }
 
 /// Every batch element `count` times in a row: `[b, …]` → `[b · count, …]`.

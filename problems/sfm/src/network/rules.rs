@@ -1,124 +1,92 @@
 //! The two learned update rules: a separable ConvGRU each, for inverse depth and for camera poses.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
-use dro_core::{
-    Cost, LearnedOptimizer, Memory,
-    cells::{Conv, SepConvGru},
-};
+use dro_core::{Cost, LearnedOptimizer, Memory};
 
 use super::{
-    CONTEXT, FEATURES, STRIDE,
+    STRIDE,
+    fast::{FastDepthRule, FastPoseRule, Pool},
     heads::{DepthHead, MaskHead, PoseHead},
+    recurrence::Recurrence,
 };
 
-/// Joins cost and variable into what the GRU reads.
-///
-/// cost → 1x1, ReLU, 3x3, ReLU; variable → 7x7, ReLU, 3x3 → 64, ReLU; both → 3x3, ReLU; then the variable itself.
-#[derive(Debug, Clone)]
-struct InputEncoder {
-    cost1: Conv,
-    cost2: Conv,
-    variable1: Conv,
-    variable2: Conv,
-    join: Conv,
-}
-
-impl InputEncoder {
-    /// `letter` names the variable's layers: `convd1` for depth, `convp1` for pose.
-    fn new(hidden: usize, variable: usize, letter: char, vb: VarBuilder) -> Result<Self> {
-        Ok(Self {
-            cost1: Conv::same(FEATURES, hidden, (1, 1), vb.pp("convc1"))?,
-            cost2: Conv::same(hidden, hidden, (3, 3), vb.pp("convc2"))?,
-            variable1: Conv::same(variable, hidden, (7, 7), vb.pp(format!("conv{letter}1")))?,
-            variable2: Conv::same(hidden, 64, (3, 3), vb.pp(format!("conv{letter}2")))?,
-            join: Conv::same(64 + hidden, hidden - variable, (3, 3), vb.pp(format!("conv{letter}")))?,
-        })
-    }
-
-    /// `variable` `[n, v, h, w]`, `cost` `[n, 128, h, w]` → `[n, hidden, h, w]`.
-    fn forward(&self, variable: &Tensor, cost: &Tensor) -> Result<Tensor> {
-        let cost = self.cost2.forward(&self.cost1.forward(cost)?.relu()?)?.relu()?;
-        let encoded = self.variable2.forward(&self.variable1.forward(variable)?.relu()?)?.relu()?;
-        let joined = self.join.forward(&Tensor::cat(&[cost, encoded], 1)?)?.relu()?;
-        Tensor::cat(&[&joined, variable], 1)
-    }
-}
-
-/// What both rules share: memory `[hidden | context]`, the input encoder and the GRU.
-#[derive(Debug, Clone)]
-struct Recurrence {
-    hidden: usize,
-    encoder: InputEncoder,
-    gru: SepConvGru,
-}
-
-impl Recurrence {
-    fn new(hidden: usize, variable: usize, letter: char, gru: &str, vb: &VarBuilder) -> Result<Self> {
-        Ok(Self {
-            hidden,
-            encoder: InputEncoder::new(hidden, variable, letter, vb.pp("encoder"))?,
-            gru: SepConvGru::new(hidden, hidden + CONTEXT, vb.pp(gru))?,
-        })
-    }
-
-    /// The context encoder's output splits into the initial hidden state (tanh) and the context (ReLU).
-    fn init(&self, context: Option<&Tensor>) -> dro_core::Result<Memory> {
-        let Some(context) = context else {
-            return Err(dro_core::Error::argument("context", "the context encoder's output", "none"));
-        };
-        Ok(Memory {
-            hidden: context.narrow(1, 0, self.hidden)?.tanh()?,
-            context: Some(context.narrow(1, self.hidden, CONTEXT)?.relu()?),
-        })
-    }
-
-    fn step(&self, memory: &Memory, variable: &Tensor, cost: &Tensor) -> dro_core::Result<Memory> {
-        let input = self.encoder.forward(variable, cost)?;
-        let input = match &memory.context {
-            Some(context) => Tensor::cat(&[context, &input], 1)?,
-            None => input,
-        };
-        Ok(memory.next(self.gru.step(&memory.hidden, &input)?))
-    }
+/// The context, which both rules need.
+fn given(context: Option<&Tensor>) -> dro_core::Result<&Tensor> {
+    context.ok_or_else(|| dro_core::Error::argument("context", "the context encoder's output", "none"))
 }
 
 /// The learned rule for the inverse-depth map (unscaled, `[batch, 1, h, w]`, 1/8 of the image).
 ///
 /// Context: `[batch, hidden + 32, h, w]`. Increments are in (−1, 1) by tanh.
 #[derive(Debug, Clone)]
-pub struct DepthRule {
-    recurrence: Recurrence,
-    head: DepthHead,
-    mask: MaskHead,
+pub struct DepthRule(DepthForm);
+
+#[derive(Debug, Clone)]
+enum DepthForm {
+    Plain(Arc<PlainDepthRule>),
+    Prepared(Arc<FastDepthRule>),
+}
+
+/// The layers, with gradients.
+#[derive(Debug)]
+pub(super) struct PlainDepthRule {
+    pub(super) recurrence: Recurrence,
+    pub(super) head: DepthHead,
+    pub(super) mask: MaskHead,
 }
 
 impl DepthRule {
     /// `hidden` is 128 or 64 in published checkpoints.
     pub fn new(hidden: usize, vb: VarBuilder) -> Result<Self> {
-        Ok(Self {
+        Ok(Self(DepthForm::Plain(Arc::new(PlainDepthRule {
             recurrence: Recurrence::new(hidden, 1, 'd', "depth_gru", &vb)?,
             head: DepthHead::new(hidden, vb.pp("depth_head"))?,
             mask: MaskHead::new(hidden, vb.pp("mask"))?,
-        })
+        }))))
+    }
+
+    /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
+    pub(super) fn prepared(&self, pool: &Arc<Pool>) -> Result<Self> {
+        match &self.0 {
+            DepthForm::Plain(rule) => {
+                Ok(Self(DepthForm::Prepared(Arc::new(FastDepthRule::new(rule, pool)?))))
+            }
+            DepthForm::Prepared(_) => Ok(self.clone()),
+        }
     }
 
     /// Upsamples `x` `[batch, 1, h, w]` to the image's size with the mask that the hidden state gives. Only needed where
     /// a prediction is read.
     pub fn upsample(&self, x: &Tensor, memory: &Memory) -> crate::Result<Tensor> {
-        Ok(dro_vision::convex_upsample(x, &self.mask.forward(&memory.hidden)?, STRIDE)?)
+        let mask = match &self.0 {
+            DepthForm::Plain(rule) => rule.mask.forward(&memory.hidden)?,
+            DepthForm::Prepared(rule) => rule.mask(&memory.hidden)?,
+        };
+        Ok(dro_vision::convex_upsample(x, &mask, STRIDE)?)
     }
 }
 
 impl LearnedOptimizer for DepthRule {
     fn init(&self, _start: &Tensor, context: Option<&Tensor>) -> dro_core::Result<Memory> {
-        self.recurrence.init(context)
+        match &self.0 {
+            DepthForm::Plain(rule) => Ok(rule.recurrence.init(given(context)?)?),
+            DepthForm::Prepared(rule) => Ok(rule.init(given(context)?)?),
+        }
     }
 
     fn update(&self, memory: &Memory, x: &Tensor, cost: &Cost) -> dro_core::Result<(Memory, Tensor)> {
-        let memory = self.recurrence.step(memory, x, cost.map_for("inverse_depth")?)?;
-        let increment = self.head.forward(&memory.hidden)?.tanh()?;
-        Ok((memory, increment))
+        let cost = cost.map_for("inverse_depth")?;
+        match &self.0 {
+            DepthForm::Plain(rule) => {
+                let memory = rule.recurrence.step(memory, x, cost)?;
+                let increment = rule.head.forward(&memory.hidden)?.tanh()?;
+                Ok((memory, increment))
+            }
+            DepthForm::Prepared(rule) => rule.update(memory, x, cost),
+        }
     }
 }
 
@@ -127,32 +95,58 @@ impl LearnedOptimizer for DepthRule {
 /// One set of weights for all neighbours, which travel along the batch axis: context
 /// `[batch · neighbours, hidden + 32, h, w]`, cost map `[batch · neighbours, 128, h, w]`.
 #[derive(Debug, Clone)]
-pub struct PoseRule {
-    recurrence: Recurrence,
-    head: PoseHead,
+pub struct PoseRule(PoseForm);
+
+#[derive(Debug, Clone)]
+enum PoseForm {
+    Plain(Arc<PlainPoseRule>),
+    Prepared(Arc<FastPoseRule>),
+}
+
+/// The layers, with gradients.
+#[derive(Debug)]
+pub(super) struct PlainPoseRule {
+    pub(super) recurrence: Recurrence,
+    pub(super) head: PoseHead,
 }
 
 impl PoseRule {
     /// `hidden` is 128 or 64 in published checkpoints.
     pub fn new(hidden: usize, vb: VarBuilder) -> Result<Self> {
-        Ok(Self {
+        Ok(Self(PoseForm::Plain(Arc::new(PlainPoseRule {
             recurrence: Recurrence::new(hidden, 6, 'p', "pose_gru", &vb)?,
             head: PoseHead::new(hidden, hidden, vb.pp("pose_head"))?,
-        })
+        }))))
+    }
+
+    /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
+    pub(super) fn prepared(&self, pool: &Arc<Pool>) -> Result<Self> {
+        match &self.0 {
+            PoseForm::Plain(rule) => Ok(Self(PoseForm::Prepared(Arc::new(FastPoseRule::new(rule, pool)?)))),
+            PoseForm::Prepared(_) => Ok(self.clone()),
+        }
     }
 }
 
 impl LearnedOptimizer for PoseRule {
     fn init(&self, _start: &Tensor, context: Option<&Tensor>) -> dro_core::Result<Memory> {
-        self.recurrence.init(context)
+        match &self.0 {
+            PoseForm::Plain(rule) => Ok(rule.recurrence.init(given(context)?)?),
+            PoseForm::Prepared(rule) => Ok(rule.init(given(context)?)?),
+        }
     }
 
     fn update(&self, memory: &Memory, x: &Tensor, cost: &Cost) -> dro_core::Result<(Memory, Tensor)> {
         let cost = cost.map_for("poses")?;
-        let (n, _, height, width) = cost.dims4()?;
-        let spread = x.reshape((n, 6, 1, 1))?.broadcast_as((n, 6, height, width))?.contiguous()?;
-        let memory = self.recurrence.step(memory, &spread, cost)?;
-        let increment = self.head.forward(&memory.hidden)?.reshape(x.dims())?;
-        Ok((memory, increment))
+        match &self.0 {
+            PoseForm::Plain(rule) => {
+                let (n, _, height, width) = cost.dims4()?;
+                let spread = x.reshape((n, 6, 1, 1))?.broadcast_as((n, 6, height, width))?.contiguous()?;
+                let memory = rule.recurrence.step(memory, &spread, cost)?;
+                let increment = rule.head.forward(&memory.hidden)?.reshape(x.dims())?;
+                Ok((memory, increment))
+            }
+            PoseForm::Prepared(rule) => rule.update(memory, x, cost),
+        }
     }
 }

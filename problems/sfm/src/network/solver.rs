@@ -1,7 +1,7 @@
 //! The network as a [`Solver`].
 
 use candle_core::Device;
-use dro_core::{Budget, Coupling, Observer};
+use dro_core::{Budget, Coupling, Kernels, Observer, kernels};
 use dro_vision::{euler, intrinsics_tensor};
 use nalgebra::{Isometry3, Vector6};
 
@@ -32,12 +32,22 @@ pub struct DroSolver {
 
 impl DroSolver {
     /// With the iterations and the coupling that the weights were trained with.
-    pub fn new(net: DroNet, device: Device) -> Self {
+    ///
+    /// On a CPU the network is [prepared](DroNet::prepared) here, so later changes of its parameters are not seen;
+    /// unless plain kernels are [selected](dro_core::select_kernels).
+    ///
+    /// # Errors
+    /// When the weights cannot be prepared.
+    pub fn new(net: DroNet, device: Device) -> Result<Self> {
+        let net = match kernels() {
+            Kernels::Fast if device.is_cpu() && !net.is_prepared() => net.prepared()?,
+            _ => net,
+        };
         let config = net.config();
         let iterations =
             Iterations { stages: config.updates / config.updates_per_stage, inner: config.updates_per_stage };
         let coupling = config.coupling;
-        Self { net, device, iterations, coupling }
+        Ok(Self { net, device, iterations, coupling })
     }
 
     /// With other iterations.

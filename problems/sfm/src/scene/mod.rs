@@ -1,14 +1,17 @@
-//! A small generated room, for the demo and tests.
+//! Generated scenes: a small room for the demo and tests, and an endless supply of scenes to train on.
 //!
-//! Everything in it follows from a seed, so that anyone can make the same pictures, and depth and poses are exact.
+//! Everything in them follows from a seed, so that anyone can make the same pictures, and depth and poses are exact.
 
+mod generate;
 mod path;
 mod render;
 mod room;
 mod shape;
 mod texture;
+mod world;
 mod write;
 
+pub use generate::{Generated, GeneratedConfig};
 pub use path::hand_held_path;
 pub use render::Rendering;
 pub use room::Room;

@@ -2,10 +2,13 @@
 
 use dro_vision::Pinhole;
 use image::RgbImage;
-use nalgebra::{Isometry3, Point2, Point3};
+use nalgebra::Isometry3;
 use rayon::prelude::*;
 
-use super::{room::Room, shape::Ray};
+use super::{
+    room::Room,
+    world::{pixel_colour, pixel_ray},
+};
 use crate::{Error, Map, Result};
 
 /// Each pixel's colour is the mean over this many rays squared, so that edges and fine texture do not flicker.
@@ -47,24 +50,12 @@ impl Room {
         if !(allowed.contains(&height) && allowed.contains(&width)) {
             return Err(Error::argument("size", "1 to 65536 pixels each way", format!("{height}x{width}")));
         }
-        // Along a ray whose direction has z = 1 in the camera's frame, t is the depth.
-        let ray = |u: f64, v: f64| Ray {
-            origin: Point3::from(world_from_camera.translation.vector),
-            direction: world_from_camera.rotation * camera.backproject(&Point2::new(u, v), 1.0).coords,
-        };
         let pixel = |row: usize, column: usize| {
-            let (u, v) = (column as f64, row as f64);
-            let mut sum = [0.0; 3];
-            for index in 0..RAYS * RAYS {
-                let within = |k: u32| (f64::from(k) + 0.5) / f64::from(RAYS) - 0.5;
-                let seen = self.seen(&ray(u + within(index % RAYS), v + within(index / RAYS)));
-                for (sum, x) in sum.iter_mut().zip(seen.map_or([0.0; 3], |(_, colour)| colour)) {
-                    *sum += x;
-                }
-            }
+            let colour = pixel_colour(&self.world, camera, world_from_camera, (row, column), RAYS);
             // Display gamma, so that shadows keep their texture.
-            let shown = sum.map(|x| ((x / f64::from(RAYS * RAYS)).powf(1.0 / 1.4) * 255.0).round() as u8);
-            (shown, self.depth(&ray(u, v)).unwrap_or(0.0) as f32)
+            let shown = colour.map(|x| (x.powf(1.0 / 1.4) * 255.0).round() as u8);
+            let depth = self.world.depth(&pixel_ray(camera, world_from_camera, column as f64, row as f64));
+            (shown, depth.unwrap_or(0.0) as f32)
         };
         let pixels: Vec<([u8; 3], f32)> = (0..height)
             .into_par_iter()

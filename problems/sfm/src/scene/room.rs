@@ -5,8 +5,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    shape::{Hit, Ray, Shape},
-    texture::{Colour, Pattern, Texture},
+    shape::Shape,
+    texture::{Colour, DIRT, Pattern, Texture},
+    world::{Lamp, Thing, World},
 };
 
 /// Where walls, floor and ceiling are, metres; x right, y down, z forward, the camera near the origin.
@@ -20,14 +21,7 @@ const LAMP: Point3<f64> = Point3::new(0.5, -1.0, 0.6);
 /// pictures at 1 to 4.5 m. Surfaces are matt, so a point has one colour from wherever it is seen.
 #[derive(Debug, Clone)]
 pub struct Room {
-    things: Vec<Thing>,
-}
-
-/// A shape with a texture for each of its faces (as [`Hit::face`] counts them; the last serves all further ones).
-#[derive(Debug, Clone)]
-struct Thing {
-    shape: Shape,
-    textures: Vec<Texture>,
+    pub(super) world: World,
 }
 
 impl Room {
@@ -37,42 +31,8 @@ impl Room {
         let mut things = vec![walls(&mut rng)];
         things.extend(furniture(&mut rng));
         things.extend(pictures(&mut rng));
-        Self { things }
-    }
-
-    /// The nearest surface on a ray, and its colour in the light that falls on it, each channel in [0, 1].
-    pub(super) fn seen(&self, ray: &Ray) -> Option<(f64, Colour)> {
-        let (thing, hit) = self.nearest(ray)?;
-        let texture = thing.textures.get(hit.face).or(thing.textures.last())?;
-        let colour = texture.colour(hit.surface_m.0, hit.surface_m.1);
-        let light = self.light(&(ray.origin + ray.direction * hit.t), &hit.normal);
-        Some((hit.t, colour.map(|x| (x * light).clamp(0.0, 1.0))))
-    }
-
-    /// The depth of the nearest surface, in units of the ray's direction.
-    pub(super) fn depth(&self, ray: &Ray) -> Option<f64> {
-        self.nearest(ray).map(|(_, hit)| hit.t)
-    }
-
-    fn nearest(&self, ray: &Ray) -> Option<(&Thing, Hit)> {
-        let hits = self.things.iter().filter_map(|thing| Some((thing, thing.shape.hit(ray)?)));
-        hits.min_by(|a, b| a.1.t.total_cmp(&b.1.t))
-    }
-
-    /// Lambert's law with one lamp and some light from everywhere; both fade with distance from the lamp.
-    fn light(&self, at: &Point3<f64>, normal: &Vector3<f64>) -> f64 {
-        let to_lamp = LAMP - at;
-        let distance_m = to_lamp.norm();
-        let facing = (normal.dot(&to_lamp) / distance_m.max(1e-9)).max(0.0);
-        let shadow_ray = Ray { origin: at + normal * 1e-4, direction: to_lamp };
-        let shadowed = facing > 0.0
-            && self
-                .things
-                .iter()
-                .skip(1)
-                .any(|thing| thing.shape.hit(&shadow_ray).is_some_and(|hit| hit.t < 1.0));
-        let direct = if shadowed { 0.0 } else { facing };
-        (0.45 + 0.95 * direct) / (1.0 + 0.045 * distance_m * distance_m)
+        let lamps = vec![Lamp { at: LAMP, strength: 0.95 }];
+        Self { world: World { things, lamps, ambient: 0.45, fade: 0.045 } }
     }
 }
 
@@ -80,7 +40,7 @@ fn texture(rng: &mut ChaCha8Rng, pattern: Pattern, main: Colour, second: Colour)
     // A little of its own in every colour.
     let mut vary = |colour: Colour| colour.map(|x| (x + rng.random_range(-0.06..0.06)).clamp(0.03, 0.97));
     let (main, second) = (vary(main), vary(second));
-    Texture { pattern, main, second, seed: rng.random() }
+    Texture { pattern, main, second, dirt: DIRT, seed: rng.random() }
 }
 
 fn walls(rng: &mut ChaCha8Rng) -> Thing {
@@ -95,7 +55,7 @@ fn walls(rng: &mut ChaCha8Rng) -> Thing {
         texture(rng, Pattern::Wood { board_m: 0.16 }, [0.66, 0.44, 0.26], [0.36, 0.21, 0.11]), // floor
         texture(rng, Pattern::Brick, [0.68, 0.36, 0.27], [0.5, 0.24, 0.18]), // ahead
     ];
-    Thing { shape, textures }
+    Thing { shape, textures, shades: false }
 }
 
 /// Boxes on the floor, each somewhere in its own part of it, one on top of another, and a ball.
@@ -120,7 +80,7 @@ fn furniture(rng: &mut ChaCha8Rng) -> Vec<Thing> {
         let turn = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), rng.random_range(-0.6..0.6));
         let middle = Vector3::new(x, MAX_M.y - half_m.y, z);
         let shape = Shape::Cuboid { world_from_box: Isometry3::from_parts(middle.into(), turn), half_m };
-        things.push(Thing { shape, textures: vec![texture(rng, pattern, main, second)] });
+        things.push(Thing { shape, textures: vec![texture(rng, pattern, main, second)], shades: true });
 
         if things.len() == 3 {
             let small_m = Vector3::new(0.2, 0.17, 0.15);
@@ -132,13 +92,14 @@ fn furniture(rng: &mut ChaCha8Rng) -> Vec<Thing> {
             things.push(Thing {
                 shape,
                 textures: vec![texture(rng, pattern, [0.8, 0.3, 0.2], [0.85, 0.75, 0.4])],
+                shades: true,
             });
         }
     }
     let radius_m = rng.random_range(0.26..0.34);
     let centre = Point3::new(rng.random_range(0.2..0.5), MAX_M.y - radius_m, rng.random_range(1.8..2.1));
     let ball = texture(rng, Pattern::Checker { square_m: 0.13 }, [0.85, 0.35, 0.2], [0.9, 0.85, 0.75]);
-    things.push(Thing { shape: Shape::Sphere { centre, radius_m }, textures: vec![ball] });
+    things.push(Thing { shape: Shape::Sphere { centre, radius_m }, textures: vec![ball], shades: true });
     things
 }
 
@@ -157,7 +118,11 @@ fn pictures(rng: &mut ChaCha8Rng) -> Vec<Thing> {
             world_from_box: Isometry3::from(Vector3::from(middle) + slide),
             half_m: Vector3::from(half),
         };
-        things.push(Thing { shape, textures: vec![texture(rng, Pattern::Poster, [0.5; 3], [0.5; 3])] });
+        things.push(Thing {
+            shape,
+            textures: vec![texture(rng, Pattern::Poster, [0.5; 3], [0.5; 3])],
+            shades: true,
+        });
     }
     things
 }

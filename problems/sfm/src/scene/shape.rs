@@ -29,6 +29,8 @@ pub(super) enum Shape {
     Cuboid { world_from_box: Isometry3<f64>, half_m: Vector3<f64> },
     /// A ball.
     Sphere { centre: Point3<f64>, radius_m: f64 },
+    /// A ball that is stretched along its own axes.
+    Ellipsoid { world_from_ball: Isometry3<f64>, half_m: Vector3<f64> },
 }
 
 /// Hits nearer than this belong to the surface that the ray starts from.
@@ -40,6 +42,7 @@ impl Shape {
         match self {
             Self::Cuboid { world_from_box, half_m } => cuboid(ray, world_from_box, half_m),
             Self::Sphere { centre, radius_m } => sphere(ray, centre, *radius_m),
+            Self::Ellipsoid { world_from_ball, half_m } => ellipsoid(ray, world_from_ball, half_m),
         }
     }
 }
@@ -95,4 +98,14 @@ fn sphere(ray: &Ray, centre: &Point3<f64>, radius_m: f64) -> Option<Hit> {
     let surface_m = (outward.z.atan2(outward.x) * radius_m, outward.y.clamp(-1.0, 1.0).asin() * radius_m);
     let normal = if outward.dot(&ray.direction) < 0.0 { outward } else { -outward };
     Some(Hit { t, normal, face: 0, surface_m })
+}
+
+/// In coordinates divided by the half sizes it is the unit sphere; t stays what it is.
+fn ellipsoid(ray: &Ray, world_from_ball: &Isometry3<f64>, half_m: &Vector3<f64>) -> Option<Hit> {
+    let origin = world_from_ball.inverse_transform_point(&ray.origin).coords.component_div(half_m);
+    let direction = world_from_ball.inverse_transform_vector(&ray.direction).component_div(half_m);
+    let unit = sphere(&Ray { origin: origin.into(), direction }, &Point3::origin(), 1.0)?;
+    let normal = (world_from_ball * unit.normal.component_div(half_m)).normalize();
+    let size_m = half_m.mean();
+    Some(Hit { normal, surface_m: (unit.surface_m.0 * size_m, unit.surface_m.1 * size_m), ..unit })
 }

@@ -20,7 +20,18 @@ pub(super) enum Pattern {
     Marble,
     /// A mosaic of coloured tiles and discs.
     Poster,
+    /// Cloudy noise whose largest blots are of this size.
+    Noise { blot_m: f64 },
+    /// Rows of marks like print, on a light ground.
+    Text { line_m: f64 },
+    /// The same small square over and over, without any difference.
+    Repeated { square_m: f64 },
+    /// One colour.
+    Plain,
 }
+
+/// Strength of the dirt of an ordinary surface.
+pub(super) const DIRT: f64 = 0.56;
 
 /// A pattern in two colours, with its own random numbers.
 #[derive(Debug, Clone, Copy)]
@@ -28,15 +39,16 @@ pub(super) struct Texture {
     pub(super) pattern: Pattern,
     pub(super) main: Colour,
     pub(super) second: Colour,
+    /// Part of the colour that stains take and give, 0 to 1: without any, large areas have nothing to match.
+    pub(super) dirt: f64,
     pub(super) seed: u64,
 }
 
 impl Texture {
     /// The colour at a point of the surface.
     pub(super) fn colour(&self, u: f64, v: f64) -> Colour {
-        let Self { main, second, seed, .. } = *self;
-        // Dirt of all sizes: without it large areas would have nothing to match.
-        let dirt = 0.72 + 0.56 * fractal(u * 5.0, v * 5.0, seed ^ 1, 4);
+        let Self { main, second, seed, dirt, .. } = *self;
+        let dirt = 1.0 - 0.5 * dirt + dirt * fractal(u * 5.0, v * 5.0, seed ^ 1, 4);
         let base = match self.pattern {
             Pattern::Wood { board_m } => wood(u, v, board_m, main, second, seed),
             Pattern::Brick => brick(u, v, main, second, seed),
@@ -53,6 +65,15 @@ impl Texture {
                 mix(second, main, wave.abs().powf(0.6))
             }
             Pattern::Poster => poster(u, v, seed),
+            Pattern::Noise { blot_m } => {
+                mix(main, second, (1.8 * fractal(u / blot_m, v / blot_m, seed, 6) - 0.4).clamp(0.0, 1.0))
+            }
+            Pattern::Text { line_m } => text(u, v, line_m, main, second, seed),
+            Pattern::Repeated { square_m } => {
+                let odd = ((u / square_m).floor() + (v / square_m).floor()).rem_euclid(2.0) > 0.5;
+                if odd { second } else { main }
+            }
+            Pattern::Plain => main,
         };
         base.map(|x| x * dirt)
     }
@@ -112,6 +133,21 @@ fn poster(u: f64, v: f64, seed: u64) -> Colour {
     };
     let salt = if inside { 30 } else { 40 };
     [0, 1, 2].map(|channel| 0.12 + 0.83 * random(salt + channel))
+}
+
+/// Words of random length in lines; each letter is a 3x5 bitmap of random bits.
+fn text(u: f64, v: f64, line_m: f64, ground: Colour, ink: Colour, seed: u64) -> Colour {
+    let line = (v / line_m).floor();
+    let (row, letter_m) = ((v / line_m - line) * 8.0, line_m * 0.5);
+    let letter = (u / letter_m).floor();
+    let column = (u / letter_m - letter) * 4.0;
+    let blank = unit(seed ^ 17, letter as i64, line as i64) < 0.18;
+    if blank || row >= 5.0 || column >= 3.0 {
+        return ground;
+    }
+    let bits = (unit(seed ^ 19, letter as i64, line as i64) * 32768.0) as u32;
+    let set = bits >> (row as u32 * 3 + column as u32) & 1 == 1;
+    if set { ink } else { ground }
 }
 
 fn mix(a: Colour, b: Colour, share: f64) -> Colour {

@@ -14,8 +14,10 @@ const SIDE_STEP: usize = 16;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Channels of the hidden states: 128 or 64.
+    /// Channels of the hidden states, a multiple of 8 from 16 on; 128 or 64 in published checkpoints.
     pub hidden: usize,
+    /// Channels of the image encoders at 1/4, 1/8 and 1/16 of the image, multiples of 8; published: those of ResNet-18.
+    pub encoder: [usize; 3],
     /// Updates of each block in all stages together, a multiple of `updates_per_stage`; 0 leaves the start values.
     pub updates: usize,
     /// Updates of each block in one stage, at least 1.
@@ -41,6 +43,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             hidden: 128,
+            encoder: [64, 128, 256],
             updates: 12,
             updates_per_stage: 4,
             intermediate: false,
@@ -62,7 +65,19 @@ impl ModelConfig {
         let (height, width) = self.image_size;
         let (min, max) = (self.min_depth_m, self.max_depth_m);
         let side = |n: usize| n > 0 && n.is_multiple_of(SIDE_STEP);
-        require([64, 128].contains(&self.hidden), "hidden", "64 or 128", self.hidden.to_string())?;
+        let channels = |n: usize| (8..=1024).contains(&n) && n.is_multiple_of(8);
+        require(
+            channels(self.hidden) && self.hidden >= 16,
+            "hidden",
+            "a multiple of 8, 16 to 1024",
+            self.hidden.to_string(),
+        )?;
+        require(
+            self.encoder.into_iter().all(channels),
+            "encoder",
+            "three multiples of 8, 8 to 1024",
+            format!("{:?}", self.encoder),
+        )?;
         require(self.updates_per_stage > 0, "updates_per_stage", "at least 1", "0".into())?;
         require(
             self.updates.is_multiple_of(self.updates_per_stage),
@@ -222,7 +237,8 @@ mod tests {
         let good = ModelConfig::default();
         good.validate().unwrap();
         for (name, bad) in [
-            ("hidden", ModelConfig { hidden: 96, ..good.clone() }),
+            ("hidden", ModelConfig { hidden: 100, ..good.clone() }),
+            ("encoder", ModelConfig { encoder: [64, 12, 64], ..good.clone() }),
             ("updates_per_stage", ModelConfig { updates_per_stage: 0, ..good.clone() }),
             ("updates", ModelConfig { updates: 13, ..good.clone() }),
             ("min_depth_m", ModelConfig { min_depth_m: 0.0, ..good.clone() }),

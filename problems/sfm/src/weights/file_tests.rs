@@ -91,7 +91,10 @@ fn the_configuration_must_be_there_and_complete() {
     for (metadata, found) in [
         (None, "no \"dro_config\" in its metadata"),
         (metadata("{"), "is wrong"),
-        (metadata(&whole.replace("128", "96")), "hidden: expected 64 or 128, found 96"),
+        (
+            metadata(&whole.replace("\"hidden\":128", "\"hidden\":12")),
+            "hidden: expected a multiple of 8, 16 to 1024, found 12",
+        ),
         (metadata(&whole.replace("\"hidden\":128,", "")), "\"hidden\" is missing"),
         (metadata(&whole.replace("\"hidden\"", "\"hide\"")), "unknown field `hide`"),
     ] {

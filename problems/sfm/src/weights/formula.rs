@@ -18,7 +18,7 @@ use crate::Result;
 /// | `…running_mean`, `…bias` | 0.05 u |
 /// | other (a batch norm's weight) | 1 + 0.1 u |
 ///
-/// The result depends on nothing but `config.hidden`. Fails if `config` is not valid.
+/// The result depends on nothing but `config.hidden` and `config.encoder`. Fails if `config` is not valid.
 pub fn formula_weights(config: &ModelConfig) -> Result<Weights> {
     config.validate()?;
     let tensors = expected_shapes(config)

@@ -14,15 +14,15 @@ const CONTEXT: usize = 32;
 /// Inverse depth is upsampled by 8 each way, each new pixel from 9 neighbours.
 const MASK: usize = 9 * 8 * 8;
 
-/// Every tensor of the network with this hidden size: name to shape (convolutions `[out, in, height, width]`).
+/// Every tensor of the network with these widths: name to shape (convolutions `[out, in, height, width]`).
 ///
-/// Only `config.hidden` matters.
+/// Only `config.hidden` and `config.encoder` matter.
 pub fn expected_shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
-    let hidden = config.hidden;
+    let (hidden, channels) = (config.hidden, config.encoder);
     let mut list = Shapes::default();
-    list.encoder("fnet", 3, FEATURES);
-    list.encoder("cnet_depth", 3, hidden + CONTEXT);
-    list.encoder("cnet_pose", 6, hidden + CONTEXT);
+    list.encoder("fnet", 3, FEATURES, channels);
+    list.encoder("cnet_depth", 3, hidden + CONTEXT, channels);
+    list.encoder("cnet_pose", 6, hidden + CONTEXT, channels);
     list.depth_head("depth_head", FEATURES, FEATURES);
     list.pose_head("pose_head", 2 * FEATURES, FEATURES);
     list.mask("upmask_net.mask", FEATURES);
@@ -59,17 +59,17 @@ impl Shapes {
     }
 
     /// ResNet-18 up to its third layer, then a decoder to 1/8 size.
-    fn encoder(&mut self, name: &str, input: usize, output: usize) {
-        self.conv_without_bias(&format!("{name}.conv1"), input, 64, [7, 7]);
-        self.norm(&format!("{name}.bn1"), 64);
-        for (layer, from, to) in [(1, 64, 64), (2, 64, 128), (3, 128, 256)] {
+    fn encoder(&mut self, name: &str, input: usize, output: usize, [quarter, eighth, sixteenth]: [usize; 3]) {
+        self.conv_without_bias(&format!("{name}.conv1"), input, quarter, [7, 7]);
+        self.norm(&format!("{name}.bn1"), quarter);
+        for (layer, from, to) in [(1, quarter, quarter), (2, quarter, eighth), (3, eighth, sixteenth)] {
             self.basic_block(&format!("{name}.layer{layer}.0"), from, to);
             self.basic_block(&format!("{name}.layer{layer}.1"), to, to);
         }
-        self.conv(&format!("{name}.upconv1.0"), 256, 128, [3, 3]);
+        self.conv(&format!("{name}.upconv1.0"), sixteenth, eighth, [3, 3]);
         // Upsampled 1/16 features beside the 1/8 skip.
-        self.conv(&format!("{name}.upconv1_fusion.0"), 128 + 128, 128, [3, 3]);
-        self.conv(&format!("{name}.out_conv"), 128, output, [3, 3]);
+        self.conv(&format!("{name}.upconv1_fusion.0"), 2 * eighth, eighth, [3, 3]);
+        self.conv(&format!("{name}.out_conv"), eighth, output, [3, 3]);
     }
 
     fn basic_block(&mut self, name: &str, input: usize, output: usize) {
@@ -140,6 +140,14 @@ mod tests {
         let mut published: BTreeMap<String, Vec<usize>> = serde_json::from_str(&json).unwrap();
         published.retain(|name, _| !name.starts_with("cnet.") && !name.ends_with("num_batches_tracked"));
         assert_eq!(published, shapes(128));
+    }
+
+    #[test]
+    fn a_narrow_network_has_the_shapes_that_are_expected() {
+        let config = ModelConfig { hidden: 32, encoder: [16, 24, 40], ..Default::default() };
+        let weights = crate::weights::formula_weights(&config).unwrap();
+        let builder = weights.var_builder(&candle_core::Device::Cpu);
+        crate::network::DroNet::new(&config, builder).unwrap();
     }
 
     #[test]

@@ -1,0 +1,79 @@
+//! This library's side of docs/performance.md. Each command prints one line of JSON; `compare/pytorch.py` has the same.
+//!
+//! ```text
+//! cargo run --release -p dro-sfm --example measure -- forward HxW NEIGHBOURS STAGES INNER [REPEATS]
+//! cargo run --release -p dro-sfm --example measure -- train HxW NEIGHBOURS BATCH [REPEATS]
+//! cargo run --release -p dro-sfm --example measure -- profile HxW NEIGHBOURS [REPEATS]
+//! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
+//! ```
+//!
+//! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "measure/layers.rs"]
+mod layers;
+#[path = "measure/network.rs"]
+mod network;
+#[path = "measure/train.rs"]
+mod train;
+
+use std::time::Instant;
+
+use dro_core::{Kernels, select_kernels};
+use serde_json::{Value, json};
+
+fn main() {
+    if std::env::var("DRO_KERNELS").is_ok_and(|kernels| kernels == "reference") {
+        select_kernels(Kernels::Reference);
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let repeats = |word: Option<&&str>| word.map_or(5, |word| word.parse().expect("a number of repeats"));
+    let mut found = match words.as_slice() {
+        ["forward", size, neighbours, stages, inner, rest @ ..] => {
+            let [neighbours, stages, inner] =
+                [neighbours, stages, inner].map(|n| n.parse().expect("a number"));
+            network::forward(side(size), neighbours, stages, inner, repeats(rest.first()))
+        }
+        ["train", size, neighbours, batch, rest @ ..] => {
+            let [neighbours, batch] = [neighbours, batch].map(|n| n.parse().expect("a number"));
+            train::train(side(size), neighbours, batch, repeats(rest.first()))
+        }
+        ["profile", size, neighbours, rest @ ..] => {
+            network::profile(side(size), neighbours.parse().expect("a number"), repeats(rest.first()))
+        }
+        ["layers", size, rest @ ..] => layers::layers(side(size), repeats(rest.first())),
+        _ => {
+            panic!("expected forward, train, profile or layers (see the head of this file), found {words:?}")
+        }
+    };
+    found["arguments"] = json!(words);
+    found["threads"] = json!(rayon::current_num_threads());
+    println!("{found}");
+}
+
+fn side(text: &str) -> (usize, usize) {
+    let (height, width) = text.split_once('x').expect("HxW");
+    (height.parse().expect("a height"), width.parse().expect("a width"))
+}
+
+/// Times after one run to warm up.
+fn seconds(repeats: usize, mut run: impl FnMut()) -> Value {
+    run();
+    let mut times: Vec<f64> = (0..repeats.max(1))
+        .map(|_| {
+            let began = Instant::now();
+            run();
+            began.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    json!({ "median_s": times[times.len() / 2], "min_s": times[0], "repeats": times.len() })
+}
+
+/// The most memory that this process ever had (Linux; elsewhere nothing).
+fn peak_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+}

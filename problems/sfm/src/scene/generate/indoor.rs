@@ -1,0 +1,97 @@
+//! Furnished rooms.
+
+use nalgebra::{Isometry3, Point3, UnitQuaternion, Vector3};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Scene, material};
+use crate::scene::{
+    shape::Shape,
+    world::{Lamp, Thing, World},
+};
+
+/// A room of 2.5 to 7 m with boxes on the floor, things on them, pictures on the walls, and a camera at 0.6 to 1.7 m
+/// that looks anywhere. y points down, the floor is at 0.
+pub(super) fn scene(rng: &mut ChaCha8Rng) -> Scene {
+    let (half_x, half_z) = (rng.random_range(1.3..3.5), rng.random_range(1.3..3.5));
+    let height_m = rng.random_range(2.2..3.2);
+    let mut things = vec![material::enclosure(
+        rng,
+        Vector3::new(-half_x, -height_m, -half_z),
+        Vector3::new(half_x, 0.0, half_z),
+    )];
+
+    let eye = Point3::new(
+        rng.random_range(-0.55..0.55) * half_x,
+        -rng.random_range(0.6..1.7),
+        rng.random_range(-0.55..0.55) * half_z,
+    );
+    let place = |rng: &mut ChaCha8Rng| (rng.random_range(-half_x..half_x), rng.random_range(-half_z..half_z));
+    for _ in 0..rng.random_range(4..14u32) {
+        let (x, z) = place(rng);
+        let half_m: f64 = rng.random_range(0.15..0.55);
+        let tall_m = rng.random_range(0.15..0.6);
+        // The camera needs room to move.
+        if (x - eye.x).hypot(z - eye.z) < 0.55 + 1.3 * half_m {
+            continue;
+        }
+        let size_m = Vector3::new(half_m, tall_m, half_m * rng.random_range(0.5..1.3));
+        let spin = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), rng.random_range(0.0..3.2));
+        let pose = Isometry3::from_parts(Vector3::new(x, -tall_m, z).into(), spin);
+        let textures = vec![material::random(rng, 2.0 * half_m)];
+        things.push(Thing {
+            shape: Shape::Cuboid { world_from_box: pose, half_m: size_m },
+            textures,
+            shades: true,
+        });
+        // Clutter on top.
+        for _ in 0..rng.random_range(0..3u32) {
+            let small_m = rng.random_range(0.04..0.16);
+            let shift = [0; 2].map(|_| rng.random_range(-0.6..0.6) * half_m);
+            let on_top = Point3::new(x + shift[0], -2.0 * tall_m - small_m, z + shift[1]);
+            things.push(material::object(rng, on_top, small_m, 0.5));
+        }
+    }
+    for _ in 0..rng.random_range(0..6u32) {
+        things.push(picture(rng, half_x, half_z, height_m));
+    }
+
+    // Level, but for a few degrees, and a little down.
+    let yaw = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), rng.random_range(-3.2..3.2));
+    let pitch = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), rng.random_range(-0.35..0.15));
+    let lamps = (0..rng.random_range(1..3u32))
+        .map(|_| Lamp {
+            at: Point3::new(
+                rng.random_range(-0.7..0.7) * half_x,
+                -0.9 * height_m,
+                rng.random_range(-0.7..0.7) * half_z,
+            ),
+            strength: rng.random_range(0.4..1.1),
+        })
+        .collect();
+    Scene {
+        world: World {
+            things,
+            lamps,
+            ambient: rng.random_range(0.25..0.7),
+            fade: rng.random_range(0.0..0.06),
+        },
+        world_from_target: Isometry3::from_parts(eye.into(), yaw * pitch * material::turn(rng, 0.08)),
+    }
+}
+
+/// A thin box on one of the four walls.
+fn picture(rng: &mut ChaCha8Rng, half_x: f64, half_z: f64, height_m: f64) -> Thing {
+    let side = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
+    let (wide_m, tall_m) = (rng.random_range(0.2..0.8), rng.random_range(0.15..0.5));
+    let y = -height_m * rng.random_range(0.35..0.75);
+    let (centre, half_m) = if rng.random_bool(0.5) {
+        let z = rng.random_range(-0.7..0.7) * half_z;
+        (Vector3::new(side * half_x, y, z), Vector3::new(0.02, tall_m, wide_m))
+    } else {
+        let x = rng.random_range(-0.7..0.7) * half_x;
+        (Vector3::new(x, y, side * half_z), Vector3::new(wide_m, tall_m, 0.02))
+    };
+    let shape = Shape::Cuboid { world_from_box: Isometry3::from(centre), half_m };
+    Thing { shape, textures: vec![material::random(rng, 2.0 * wide_m)], shades: true }
+}
