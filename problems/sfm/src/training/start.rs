@@ -63,10 +63,13 @@ impl StartConfig {
 /// Increments start small: a run begins as its start values, and learns to move.
 const INCREMENT: f64 = 0.1;
 
+/// What the sigmoid of the first inverse depth starts at: far, where most things are, not in the middle of the range.
+const FIRST: f64 = 0.15;
+
 /// Random numbers of one tensor, which follow from its name and the seed.
 ///
 /// Before batch norms: normal with deviation √(2 / fan-out) (He et al. 2015, arXiv 1502.01852). Other convolutions:
-/// even in ±1/√fan-in, as PyTorch starts them; for what makes increments, a tenth of it. Biases: 0. Batch norms: the
+/// even in ±1/√fan-in, as PyTorch starts them; for what makes increments, a tenth of it. Biases: 0, but for the first inverse depth's. Batch norms: the
 /// identity.
 fn values(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
     let count: usize = shape.iter().product();
@@ -96,6 +99,7 @@ fn values(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
             let mut draw = || if before_norm { deviation * normal(&mut rng) } else { even(&mut rng, bound) };
             (0..count).map(|_| draw() as f32).collect()
         }
+        _ if name == "depth_head.conv2.bias" => vec![(FIRST / (1.0 - FIRST)).ln() as f32; count],
         _ => vec![0.0; count],
     }
 }
