@@ -146,7 +146,7 @@ fn overfit(change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
     let data = PathBuf::from(std::env::var_os("DRO_SHARED_DATA").unwrap_or("/work/shared/data".into()));
     let folder = tempfile::tempdir().unwrap();
     let phase =
-        Phase { steps: 300, size: (64, 208), stages: 2, inner: 2, batch: 1, neighbours: 1, rate: 5e-4 };
+        Phase { steps: 300, size: (48, 160), stages: 1, inner: 2, batch: 1, neighbours: 1, rate: 5e-4 };
     let mut config = TrainingConfig {
         model: ModelConfig {
             hidden: 32,
