@@ -15,7 +15,7 @@ use super::shapes::ConvShape;
 use super::source::Source;
 use super::tiles::{PACK, Runs, Tiling};
 use super::weights::Packed;
-use super::winograd::{Five, One, Three, pack_inputs, store_outputs};
+use super::winograd::{Five, One, OutputBuffers, Three, pack_inputs, store_outputs};
 use super::{MapView, Scratch};
 use crate::simd::micro_kernel::product;
 use crate::simd::{Arch, Block, Simd, WithSimd, block, block_of};
@@ -232,6 +232,7 @@ impl WithSimd for Group<'_> {
         let points = weights.algorithm.points();
         let (a_size, b_size) = (weights.depth * block.rows, weights.depth * block.columns);
         let c_size = block.rows * block.columns;
+        let buffers = &mut OutputBuffers::new();
         for (i, panel) in band.panels.clone().enumerate() {
             let tiles = panel * block.columns..((panel + 1) * block.columns).min(band.tiling.count());
             let used = tiles.len();
@@ -257,16 +258,16 @@ impl WithSimd for Group<'_> {
                 let (channel, slabs) = (row * block.rows, &mut self.slabs);
                 match weights.algorithm {
                     Algorithm::Patches => {
-                        store_outputs::<S, One, One>(simd, &outputs, products, channel, slabs)
+                        store_outputs::<S, One, One>(simd, &outputs, products, channel, slabs, buffers)
                     }
                     Algorithm::Square3 => {
-                        store_outputs::<S, Three, Three>(simd, &outputs, products, channel, slabs)
+                        store_outputs::<S, Three, Three>(simd, &outputs, products, channel, slabs, buffers)
                     }
                     Algorithm::Row5 => {
-                        store_outputs::<S, One, Five>(simd, &outputs, products, channel, slabs)
+                        store_outputs::<S, One, Five>(simd, &outputs, products, channel, slabs, buffers)
                     }
                     Algorithm::Column5 => {
-                        store_outputs::<S, Five, One>(simd, &outputs, products, channel, slabs)
+                        store_outputs::<S, Five, One>(simd, &outputs, products, channel, slabs, buffers)
                     }
                 }
             }

@@ -153,7 +153,8 @@ impl PreparedConv {
         self.activation.apply(&y)
     }
 
-    /// [`forward`](Self::forward) from and into memory of the caller; allocates nothing once `scratch` has grown.
+    /// [`forward`](Self::forward) from and into memory of the caller: with the fast kernels nothing is allocated once `scratch`
+    /// has grown.
     ///
     /// * `add`: the numbers of `[n, out, h', w']` or of `[1, out, h', w']`
     /// * `out`: the result `[n, out, h', w']`, overwritten

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
 
-use super::{Activation, ConvGeometry, MapView, PreparedConv, conv2d, conv2d_reference, op, shapes};
+use super::{Activation, ConvGeometry, MapView, PreparedConv, Scratch, conv2d, conv2d_reference, op, shapes};
 use crate::simd::Arch;
 
 /// Numbers in [-1, 1) from a formula, so that a failing case is one line to repeat.
@@ -217,4 +217,40 @@ fn wrong_arguments_are_errors() {
     let other = tensor(1, &[1, 2, 6, 5]);
     assert!(message(&[&x, &other], None).contains("1 images of 6x6 as in the first, found 1 of 6x5"));
     assert!(MapView::new(&[0.0; 5], [1, 1, 2, 3]).unwrap_err().to_string().contains("[1, 1, 2, 3]"));
+}
+
+#[test]
+fn empty_maps_are_results_too() {
+    for (kernel, [n, inputs, outputs]) in
+        [((3, 3), [0, 2, 3]), ((3, 3), [2, 2, 0]), ((1, 1), [0, 2, 3]), ((1, 5), [2, 1, 0])]
+    {
+        let geometry = ConvGeometry::same(kernel);
+        let x = Var::from_tensor(&tensor(1, &[n, inputs, 4, 5])).unwrap();
+        let weight = Var::from_tensor(&tensor(2, &[outputs, inputs, kernel.0, kernel.1])).unwrap();
+        let bias = Var::from_tensor(&tensor(3, &[outputs])).unwrap();
+        let y = conv2d(&x, &weight, Some(bias.as_tensor()), geometry).unwrap();
+        assert_eq!(y.dims(), [n, outputs, 4, 5]);
+        let grads = y.sum_all().unwrap().backward().unwrap();
+        for var in [&x, &weight, &bias] {
+            let grad = grads.get(var).unwrap();
+            assert_eq!(grad.dims(), var.dims());
+            assert!(list(grad).iter().all(|g| *g == 0.0));
+        }
+    }
+}
+
+#[test]
+fn memory_of_the_caller_may_hold_anything() {
+    // More than eight images, so that they do not all share panels, and scratch and result full of old numbers.
+    let (x, weight) = (tensor(1, &[11, 3, 5, 6]), tensor(2, &[7, 3, 3, 3]));
+    let conv = PreparedConv::new(&weight, None, ConvGeometry::same((3, 3)), Activation::Tanh).unwrap();
+    let expected = list(&conv.forward(&[&x], None).unwrap());
+    let values = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let views = [MapView::new(&values, [11, 3, 5, 6]).unwrap()];
+    let (mut out, mut scratch) = (vec![f32::NAN; expected.len()], Scratch::new());
+    scratch.memory = vec![f32::NAN; 1 << 16];
+    conv.run(&views, None, &mut out, &mut scratch).unwrap();
+    assert_eq!(out.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), expected);
+    let error = conv.run(&views, None, &mut out[1..], &mut scratch).unwrap_err().to_string();
+    assert!(error.contains("room for 2310 numbers, found 2309"), "{error}");
 }

@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use rayon::prelude::*;
 
 use super::channels_last::ChannelsLast;
+use crate::conv::Scratch;
 use crate::conv::shapes::ConvShape;
 use crate::conv::tiles::Tiling;
-use crate::conv::winograd::{Axis, add_weight_gradient, pack_gradient_tiles, pack_input_tiles};
+use crate::conv::winograd::{Axis, TOGETHER, pack_gradient_tiles, pack_input_tiles, store_weight_gradient};
 use crate::simd::micro_kernel::{Strided, add_product};
-use crate::simd::{Arch, Block, MAX_COLUMNS, Simd, WithSimd, block, block_of};
+use crate::simd::{Arch, Block, Simd, WithSimd, block, block_of};
 
 /// Tiles that one thread transforms at once.
 const PORTION: usize = 16;
@@ -24,13 +25,28 @@ pub(super) fn grad_weight<Y: Axis, X: Axis>(
     x: &[f32],
     grad: &[f32],
 ) -> Vec<f32> {
-    let Block { rows, columns } = block(arch);
     let taps = Y::TAPS * X::TAPS;
     let mut out = vec![0f32; shape.outputs * shape.inputs * taps];
     let tiling = Tiling::new(shape, shape.batch, (Y::OUTPUTS, X::OUTPUTS));
-    if out.is_empty() || tiling.count() == 0 {
-        return out;
+    if !out.is_empty() && tiling.count() > 0 {
+        Scratch::with_thread_local(|scratch| {
+            fill::<Y, X>(arch, shape, &tiling, [x, grad], &mut out, &mut scratch.memory);
+        });
     }
+    out
+}
+
+fn fill<Y: Axis, X: Axis>(
+    arch: Arch,
+    shape: &ConvShape,
+    tiling: &Tiling,
+    [x, grad]: [&[f32]; 2],
+    out: &mut [f32],
+    memory: &mut Vec<f32>,
+) {
+    let block = block(arch);
+    let Block { rows, columns } = block;
+    let taps = Y::TAPS * X::TAPS;
     let size = (tiling.grid.0 * Y::OUTPUTS, tiling.grid.1 * X::OUTPUTS);
     let frame = (size.0 + Y::TAPS - 1, size.1 + X::TAPS - 1);
     let padding = (shape.geometry.pad_y, shape.geometry.pad_x);
@@ -44,18 +60,22 @@ pub(super) fn grad_weight<Y: Axis, X: Axis>(
     let points = Y::POINTS * X::POINTS;
     let blocks = shape.outputs.div_ceil(rows);
     // [points, blocks of outputs, blocks of inputs, rows, columns]
-    let mut sums = vec![0f32; points * blocks * rows * inputs];
+    let sums_size = points * blocks * rows * inputs;
     let band = (BAND / (points * (inputs + outputs))).next_multiple_of(PORTION).max(PORTION);
     let band = band.min(tiling.count());
-    let mut x_tiles = vec![0f32; points * band * inputs];
-    let mut grad_tiles = vec![0f32; points * band * outputs];
+    let size = sums_size + points * band * (inputs + outputs);
+    if memory.len() < size {
+        memory.resize(size, 0.0);
+    }
+    let (sums, tiles) = memory.split_at_mut(sums_size);
+    let (x_tiles, grad_tiles) = tiles.split_at_mut(points * band * inputs);
     let group = blocks.div_ceil((4 * rayon::current_num_threads()).div_ceil(points));
     for first in (0..tiling.count()).step_by(band) {
         let tiles = band.min(tiling.count() - first);
         let x_tiles = &mut x_tiles[..points * tiles * inputs];
         let grad_tiles = &mut grad_tiles[..points * tiles * outputs];
-        transform::<Y, X>(arch, &x, &tiling, first, x_tiles, false);
-        transform::<Y, X>(arch, &grad, &tiling, first, grad_tiles, true);
+        transform::<Y, X>(arch, &x, tiling, first, x_tiles, false);
+        transform::<Y, X>(arch, &grad, tiling, first, grad_tiles, true);
         let (x_tiles, grad_tiles) = (&*x_tiles, &*grad_tiles);
         sums.par_chunks_mut(blocks * rows * inputs).enumerate().for_each(|(point, sums)| {
             sums.par_chunks_mut(group * rows * inputs).enumerate().for_each(|(i, sums)| {
@@ -70,25 +90,18 @@ pub(super) fn grad_weight<Y: Axis, X: Axis>(
                     grad: grad_tiles,
                     outputs,
                     first_output,
+                    is_first: first == 0,
                     sums,
                 });
             });
         });
     }
-    let sums = &sums;
+    let sums = &*sums;
     out.par_chunks_mut(shape.inputs * taps).enumerate().for_each(|(output, out)| {
-        for (i, out) in out.chunks_mut(columns * taps).enumerate() {
-            let place = (output / rows * inputs + i * columns) * rows + output % rows * columns;
-            arch.dispatch(Finish::<Y, X> {
-                sums: &sums[place..],
-                stride: blocks * rows * inputs,
-                columns,
-                out,
-                axes: PhantomData,
-            });
-        }
+        let row = output / rows * rows * inputs + output % rows * columns;
+        let (sums, stride) = (&sums[row..], blocks * rows * inputs);
+        arch.dispatch(Finish::<Y, X> { sums, stride, block, out, axes: PhantomData });
     });
-    out
 }
 
 /// Transforms tiles to `[portions, points, tiles of the portion, channels]`.
@@ -142,6 +155,8 @@ struct Product<'a> {
     grad: &'a [f32],
     outputs: usize,
     first_output: usize,
+    /// Whether the sums begin with these tiles.
+    is_first: bool,
     sums: &'a mut [f32],
 }
 
@@ -151,6 +166,9 @@ impl WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let block = block_of::<S>();
+        if self.is_first {
+            self.sums.fill(0.0);
+        }
         for portion in (0..self.tiles).step_by(PORTION) {
             let depth = PORTION.min(self.tiles - portion);
             let x = &self.x[(portion * self.points + self.point * depth) * self.inputs..];
@@ -168,12 +186,12 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// The last transform, of one output and the inputs of one block.
+/// The last transform, of one output.
 struct Finish<'a, Y, X> {
-    /// The sums of point 0; those of the next point are `stride` further on.
+    /// The sums of point 0 from the output's row on; those of the next point are `stride` further on.
     sums: &'a [f32],
     stride: usize,
-    columns: usize,
+    block: Block,
     out: &'a mut [f32],
     axes: PhantomData<(Y, X)>,
 }
@@ -183,8 +201,12 @@ impl<Y: Axis, X: Axis> WithSimd for Finish<'_, Y, X> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let columns = self.columns.min(MAX_COLUMNS);
-        let (sums, stride) = (self.sums, self.stride);
-        add_weight_gradient::<Y, X>(|point| &sums[point * stride..][..columns], self.out);
+        let (taps, Block { rows, columns }) = (Y::TAPS * X::TAPS, self.block);
+        for (i, out) in self.out.chunks_mut(columns * taps).enumerate() {
+            for (j, out) in out.chunks_mut(TOGETHER * taps).enumerate() {
+                let sums = &self.sums[i * rows * columns + j * TOGETHER..];
+                store_weight_gradient::<Y, X>(sums, self.stride, out);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::Axis;
 use super::points::MAX;
 use crate::conv::backward::ChannelsLast;
 use crate::conv::tiles::Tiling;
-use crate::simd::{MAX_COLUMNS, Simd};
+use crate::simd::Simd;
 
 /// Writes Bᵀ d B of the tiles from `first` on: `out` is `[points, tiles, channels]`.
 #[inline(always)]
@@ -79,24 +79,26 @@ pub(in crate::conv) fn pack_gradient_tiles<S: Simd, Y: Axis, X: Axis>(
     }
 }
 
-/// Gᵀ u G of one output and the inputs of one block.
+/// Inputs that go through the last transform together.
+pub(in crate::conv) const TOGETHER: usize = 16;
+
+/// Gᵀ u G of one output and at most [`TOGETHER`] inputs.
 ///
-/// `sums(point)` are the sums of that block; `out` is `[inputs, taps]`.
+/// The sums u of point p begin at `sums[p · stride]`; `out` is `[inputs, taps]`.
 #[inline(always)]
-pub(in crate::conv) fn add_weight_gradient<'a, Y: Axis, X: Axis>(
-    sums: impl Fn(usize) -> &'a [f32],
-    out: &mut [f32],
-) {
+pub(in crate::conv) fn store_weight_gradient<Y: Axis, X: Axis>(sums: &[f32], stride: usize, out: &mut [f32]) {
     let taps = Y::TAPS * X::TAPS;
+    let inputs = out.len() / taps;
     for ky in 0..Y::TAPS {
-        let mut rows = [[0f32; MAX_COLUMNS]; MAX];
+        let mut rows = [[0f32; TOGETHER]; MAX];
         for i in 0..Y::POINTS {
             for j in 0..X::POINTS {
-                add_scaled(&mut rows[j], Y::MATRICES.weight[i][ky], sums(i * X::POINTS + j));
+                let sums = &sums[(i * X::POINTS + j) * stride..][..inputs];
+                add_scaled(&mut rows[j], Y::MATRICES.weight[i][ky], sums);
             }
         }
         for kx in 0..X::TAPS {
-            let mut gradient = [0f32; MAX_COLUMNS];
+            let mut gradient = [0f32; TOGETHER];
             for j in 0..X::POINTS {
                 add_scaled(&mut gradient, X::MATRICES.weight[j][kx], &rows[j]);
             }

@@ -16,8 +16,8 @@ mod shuffle;
 mod weight;
 
 pub(super) use axis::{Axis, Five, One, Three};
-pub(super) use gradient::{add_weight_gradient, pack_gradient_tiles, pack_input_tiles};
+pub(super) use gradient::{TOGETHER, pack_gradient_tiles, pack_input_tiles, store_weight_gradient};
 pub(super) use input::pack_inputs;
-pub(super) use output::store_outputs;
+pub(super) use output::{Buffers as OutputBuffers, store_outputs};
 
 pub(super) use weight::transform_weights;

@@ -6,6 +6,20 @@ use super::shuffle::{TILE, load_rows, store_pixels};
 use crate::conv::engine::{IMAGES, Outputs};
 use crate::simd::{MAX_COLUMNS, Simd, block_of};
 
+/// Memory of [`store_outputs`]: kept from call to call, because clearing it would take as long as the transform.
+pub(in crate::conv) struct Buffers {
+    /// By output of the tile, by lane.
+    lanes: [[f32; MAX_COLUMNS]; MAX * MAX],
+    /// One row of pixels of all lanes.
+    line: [f32; MAX_COLUMNS * MAX],
+}
+
+impl Buffers {
+    pub const fn new() -> Self {
+        Self { lanes: [[0.0; MAX_COLUMNS]; MAX * MAX], line: [0.0; MAX_COLUMNS * MAX] }
+    }
+}
+
 /// Transforms the products `[points, rows, lanes]` of one panel and stores the channels `first..first + rows`.
 ///
 /// `slabs[image]` holds those channels and more: the channels from `outputs.first_channel` on.
@@ -16,24 +30,24 @@ pub(in crate::conv) fn store_outputs<S: Simd, Y: Axis, X: Axis>(
     products: &[f32],
     channel: usize,
     slabs: &mut [&mut [f32]; IMAGES],
+    buffers: &mut Buffers,
 ) {
     let block = block_of::<S>();
     let (height, width) = (outputs.shape.out_height, outputs.shape.out_width);
-    let mut lanes = [[0f32; MAX_COLUMNS]; MAX * MAX];
-    let mut line = [0f32; MAX_COLUMNS * MAX];
+    let Buffers { lanes, line } = buffers;
     for row in 0..block.rows.min(outputs.shape.outputs - channel) {
         let channel = channel + row;
         // Without filtering, the products are the sums already.
         let plain = Y::POINTS * X::POINTS == 1;
         for at in 0..if plain { 0 } else { outputs.used.div_ceil(S::F32_LANES) } {
-            inverse::<S, Y, X>(simd, &products[row * block.columns..], &mut lanes, at);
+            inverse::<S, Y, X>(simd, &products[row * block.columns..], lanes, at);
         }
         let bias = outputs.epilogue.bias.map_or(0.0, |bias| bias[channel]);
         for i in 0..Y::OUTPUTS {
             let line = if plain {
                 &products[row * block.columns..][..block.columns]
             } else {
-                interleave::<S, X>(simd, &lanes[i * X::OUTPUTS..], outputs.used, &mut line);
+                interleave::<S, X>(simd, &lanes[i * X::OUTPUTS..], outputs.used, line);
                 &line[..]
             };
             for run in outputs.runs.iter() {

@@ -14,9 +14,9 @@ pub(in crate::conv) fn transform_weights<S: Simd, Y: Axis, X: Axis>(
     panel: &mut [f32],
 ) {
     let rows = block_of::<S>().rows;
+    // By tap: the outputs of the block stand side by side. What is beyond the last output stays 0.
+    let mut taps = [[[0f32; MAX_ROWS]; MAX]; MAX];
     for channel in 0..weights.inputs {
-        // By tap: the outputs of the block stand side by side.
-        let mut taps = [[[0f32; MAX_ROWS]; MAX]; MAX];
         for row in 0..rows.min(weights.outputs - first) {
             for i in 0..Y::TAPS {
                 for j in 0..X::TAPS {
