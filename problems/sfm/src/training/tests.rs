@@ -141,8 +141,8 @@ fn a_loss_that_is_not_finite_ends_training_with_the_batch_saved() {
     assert_eq!(saved.unwrap()["target"].dims(), [2, 3, 32, 48]);
 }
 
-/// One pair of `kitti_tiny`, over and over.
-fn overfit(change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
+/// One pair of `kitti_tiny`, over and over, until the loss has fallen to a part of the first.
+fn overfit(enough: f64, change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
     let data = PathBuf::from(std::env::var_os("DRO_SHARED_DATA").unwrap_or("/work/shared/data".into()));
     let folder = tempfile::tempdir().unwrap();
     let phase =
@@ -184,7 +184,7 @@ fn overfit(change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
         if step % 25 == 0 {
             println!("step {step}: loss {last:.5} {:?}", objective.parts);
         }
-        if last < first / 10.0 {
+        if last < first * enough {
             println!("step {step}: loss {last:.5}");
             break;
         }
@@ -198,17 +198,18 @@ fn overfit(change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
 #[test]
 #[ignore = "minutes; needs shared/data/kitti_tiny"]
 fn overfit_one_pair_supervised() {
-    let (first, last) = overfit(|_| ());
+    let (first, last) = overfit(0.1, |_| ());
     assert!(last < first / 10.0, "{first} to {last}");
 }
 
 #[test]
 #[ignore = "minutes; needs shared/data/kitti_tiny"]
 fn overfit_one_pair_self_supervised() {
-    let (first, last) = overfit(|config| {
+    let (first, last) = overfit(0.5, |config| {
         config.loss.photometric_weight = 1.0;
+        // With it, nothing is learned from pixels that a wrong pose makes worse than no pose at all: at the start, most.
+        config.loss.photometric.automask = false;
         (config.loss.depth, config.loss.pose) = (0.0, 0.0);
     });
-    // The automask and what the neighbour does not see leave something.
-    assert!(last < 0.8 * first, "{first} to {last}");
+    assert!(last < 0.5 * first, "{first} to {last}");
 }
