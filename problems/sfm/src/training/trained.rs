@@ -228,7 +228,8 @@ impl TrainedNet {
 }
 
 impl Unroll for TrainedNet {
-    type State = ();
+    /// The task.
+    type State = u64;
 
     fn parameters(&self) -> usize {
         self.first.len()
@@ -242,14 +243,14 @@ impl Unroll for TrainedNet {
         1
     }
 
-    fn begin(&self, _theta: &[f32], _task: u64, _horizon: usize) -> dro_train::Result<()> {
-        Ok(())
+    fn begin(&self, _theta: &[f32], task: u64, _horizon: usize) -> dro_train::Result<u64> {
+        Ok(task)
     }
 
-    /// The loss of a task of the first phase.
-    fn advance(&self, theta: &[f32], _state: &mut (), _steps: usize) -> dro_train::Result<f64> {
+    /// The loss of the task, a batch of the first phase.
+    fn advance(&self, theta: &[f32], task: &mut u64, _steps: usize) -> dro_train::Result<f64> {
         let phase = self.config.phase_at(0);
-        let batch = self.batch(0, &phase).map_err(outside)?;
+        let batch = self.batch(*task, &phase).map_err(outside)?;
         let (objective, _) = self.gradient(theta, &batch, &phase).map_err(outside)?;
         Ok(f64::from(objective.total.to_scalar::<f32>()?))
     }
