@@ -10,6 +10,7 @@ mod message;
 mod minimize;
 mod progress;
 mod run;
+mod sfm_train;
 mod solve;
 mod threads;
 mod train;
@@ -55,6 +56,8 @@ enum Sfm {
     Run(run::Run),
     /// The same on a small room that the program renders itself: nothing to download.
     Demo(demo::Demo),
+    /// Train the network on generated scenes or recorded sequences.
+    Train(sfm_train::SfmTrain),
 }
 
 /// What a command came to.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Sfm(Sfm::Run(run)) => run.execute(),
         Command::Sfm(Sfm::Demo(demo)) => demo.execute(),
+        Command::Sfm(Sfm::Train(train)) => train.execute(),
         Command::Weights(weights) => weights.execute(),
         Command::Minimize(minimize) => minimize.execute(),
         Command::Train(train) => train.execute(),

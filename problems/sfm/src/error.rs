@@ -48,6 +48,9 @@ pub enum Error {
     /// The optimizer framework refused.
     #[error(transparent)]
     Core(#[from] dro_core::Error),
+    /// Training refused.
+    #[error(transparent)]
+    Train(#[from] dro_train::Error),
     /// Geometry refused.
     #[error(transparent)]
     Vision(#[from] dro_vision::Error),

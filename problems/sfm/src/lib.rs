@@ -7,6 +7,7 @@
 //! | load or import weights | [`weights::Weights::load_network`], [`weights::import_checkpoint`] |
 //! | optimise on another cost | [`network::DroNet::optimize`] with any cost over [`cost::sfm_space`] |
 //! | compare with ground truth | [`eval`] |
+//! | train | [`training::start`] with a [`training::TrainingConfig`] |
 //!
 //! # Example
 //! ```
@@ -33,6 +34,7 @@
 //! # Ok::<(), dro_sfm::Error>(())
 //! ```
 
+pub mod augment;
 pub mod cost;
 pub mod data;
 pub mod error;
@@ -47,6 +49,7 @@ mod sample;
 pub mod scene;
 pub mod sequence;
 mod solver;
+pub mod training;
 mod watch;
 pub mod weights;
 

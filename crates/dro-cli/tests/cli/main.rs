@@ -14,6 +14,7 @@ mod names;
 mod outputs;
 mod overwrite;
 mod readme;
+mod sfm_train;
 mod train;
 mod video;
 mod weights;

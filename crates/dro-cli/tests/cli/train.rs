@@ -229,6 +229,10 @@ fn the_configurations_of_the_book_run() {
     let mut count = 0;
     for entry in fs::read_dir(configs).unwrap() {
         let (path, out) = (entry.unwrap().path(), folder());
+        // Those of `dro sfm train` have tests of their own.
+        if path.file_name().unwrap().to_str().unwrap().starts_with("sfm") {
+            continue;
+        }
         train(&path, &out.path().join("out"), "--steps 1").works();
         count += 1;
     }

@@ -70,7 +70,8 @@ fn photometric_gradients_are_those_of_central_differences() {
     let views = LossViews { target: &target, neighbours: &neighbours, intrinsics: &k };
     let config = PhotometricConfig { smoothness: 0.1, ..PhotometricConfig::default() };
     let loss = |inv_depth: &Tensor, poses: &Tensor| {
-        let predicted = Predicted { inv_depth: &[inv_depth.clone()], poses: &[poses.clone()] };
+        let predicted =
+            Predicted { inv_depth: std::slice::from_ref(inv_depth), poses: std::slice::from_ref(poses) };
         photometric_loss(predicted, views, &config).unwrap().total
     };
     check_gradient(&inv_depth, |x| loss(x, &poses));
@@ -85,7 +86,8 @@ fn supervised_is_zero_at_the_truth_and_counts_all_pixels() {
     let truth = euler_to_matrix(&pose.squeeze(0).unwrap()).unwrap().unsqueeze(0).unwrap();
     let bounds = DepthBounds { min_depth_m: 0.2, max_depth_m: 10.0 };
     let loss = |inv_depth: &Tensor, depth_m: &Tensor| {
-        let predicted = Predicted { inv_depth: &[inv_depth.clone()], poses: &[pose.clone()] };
+        let predicted =
+            Predicted { inv_depth: std::slice::from_ref(inv_depth), poses: std::slice::from_ref(&pose) };
         supervised_loss(predicted, depth_m, &truth, &intrinsics(), bounds).unwrap()
     };
     assert_eq!(scalar(&loss(&inv_depth, &depth_m).total), 0.0);
@@ -113,7 +115,8 @@ fn photometric_is_least_at_the_truth() {
     let neighbours = [neighbour];
     let views = LossViews { target: &target, neighbours: &neighbours, intrinsics: &k };
     let loss = |pose: &Tensor| {
-        let predicted = Predicted { inv_depth: &[inv_depth.clone()], poses: &[pose.clone()] };
+        let predicted =
+            Predicted { inv_depth: std::slice::from_ref(&inv_depth), poses: std::slice::from_ref(pose) };
         scalar(&photometric_loss(predicted, views, &PhotometricConfig::default()).unwrap().photometric)
     };
     assert!(loss(&pose).abs() < 1e-12);

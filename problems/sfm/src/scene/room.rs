@@ -32,7 +32,7 @@ impl Room {
         things.extend(furniture(&mut rng));
         things.extend(pictures(&mut rng));
         let lamps = vec![Lamp { at: LAMP, strength: 0.95 }];
-        Self { world: World { things, lamps, ambient: 0.45, fade: 0.045 } }
+        Self { world: World::new(things, lamps, 0.45, 0.045) }
     }
 }
 

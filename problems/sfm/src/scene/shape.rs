@@ -33,10 +33,43 @@ pub(super) enum Shape {
     Ellipsoid { world_from_ball: Isometry3<f64>, half_m: Vector3<f64> },
 }
 
+/// A ball that has all of a shape in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ball {
+    centre: Point3<f64>,
+    radius_m: f64,
+}
+
+impl Ball {
+    /// False only where the ray misses the ball.
+    pub(super) fn may_be_hit(&self, ray: &Ray) -> bool {
+        let to_centre = self.centre - ray.origin;
+        let (along, square) = (to_centre.dot(&ray.direction), to_centre.norm_squared());
+        let radius_square = self.radius_m * self.radius_m;
+        let across = square - along * along / ray.direction.norm_squared();
+        // From the inside every ray hits; from the outside only those that go towards it, and near enough.
+        square <= radius_square || (along > 0.0 && across <= radius_square)
+    }
+}
+
 /// Hits nearer than this belong to the surface that the ray starts from.
 const NEAR: f64 = 1e-6;
 
 impl Shape {
+    /// The smallest ball around it, and a little more against rounding.
+    pub(super) fn ball(&self) -> Ball {
+        let (centre, radius_m) = match self {
+            Self::Cuboid { world_from_box, half_m } => {
+                (Point3::from(world_from_box.translation.vector), half_m.norm())
+            }
+            Self::Sphere { centre, radius_m } => (*centre, *radius_m),
+            Self::Ellipsoid { world_from_ball, half_m } => {
+                (Point3::from(world_from_ball.translation.vector), half_m.max())
+            }
+        };
+        Ball { centre, radius_m: radius_m * (1.0 + 1e-9) + 1e-9 }
+    }
+
     /// The nearest hit in front of the origin.
     pub(super) fn hit(&self, ray: &Ray) -> Option<Hit> {
         match self {

@@ -4,7 +4,7 @@ use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point2, Point3, Vector3};
 
 use super::{
-    shape::{Hit, Ray, Shape},
+    shape::{Ball, Hit, Ray, Shape},
     texture::{Colour, Texture},
 };
 
@@ -27,15 +27,24 @@ pub(super) struct Lamp {
 /// Everything that can be seen. Surfaces are matt, so a point has one colour from wherever it is seen.
 #[derive(Debug, Clone)]
 pub(super) struct World {
-    pub(super) things: Vec<Thing>,
-    pub(super) lamps: Vec<Lamp>,
-    /// Light from everywhere.
-    pub(super) ambient: f64,
-    /// Light of a lamp, and that from everywhere, is divided by 1 + fade · distance².
-    pub(super) fade: f64,
+    /// Each with the ball around it, which most rays miss.
+    things: Vec<(Thing, Ball)>,
+    lamps: Vec<Lamp>,
+    ambient: f64,
+    fade: f64,
 }
 
 impl World {
+    /// * `ambient`: light from everywhere
+    /// * `fade`: light of a lamp, and that from everywhere, is divided by 1 + fade · distance²
+    pub(super) fn new(things: Vec<Thing>, lamps: Vec<Lamp>, ambient: f64, fade: f64) -> Self {
+        let things = things.into_iter().map(|thing| {
+            let ball = thing.shape.ball();
+            (thing, ball)
+        });
+        Self { things: things.collect(), lamps, ambient, fade }
+    }
+
     /// The nearest surface on a ray, and its colour in the light that falls on it, each channel in [0, 1].
     pub(super) fn seen(&self, ray: &Ray) -> Option<(f64, Colour)> {
         let (thing, hit) = self.nearest(ray)?;
@@ -51,7 +60,8 @@ impl World {
     }
 
     fn nearest(&self, ray: &Ray) -> Option<(&Thing, Hit)> {
-        let hits = self.things.iter().filter_map(|thing| Some((thing, thing.shape.hit(ray)?)));
+        let near = self.things.iter().filter(|(_, ball)| ball.may_be_hit(ray));
+        let hits = near.filter_map(|(thing, _)| Some((thing, thing.shape.hit(ray)?)));
         hits.min_by(|a, b| a.1.t.total_cmp(&b.1.t))
     }
 
@@ -64,10 +74,11 @@ impl World {
             let facing = (normal.dot(&to_lamp) / distance_m.max(1e-9)).max(0.0);
             let shadow_ray = Ray { origin: at + normal * 1e-4, direction: to_lamp };
             let shaded = facing > 0.0
-                && self
-                    .things
-                    .iter()
-                    .any(|thing| thing.shades && thing.shape.hit(&shadow_ray).is_some_and(|hit| hit.t < 1.0));
+                && self.things.iter().any(|(thing, ball)| {
+                    thing.shades
+                        && ball.may_be_hit(&shadow_ray)
+                        && thing.shape.hit(&shadow_ray).is_some_and(|hit| hit.t < 1.0)
+                });
             let direct = if shaded { 0.0 } else { facing };
             let everywhere = self.ambient / self.lamps.len() as f64;
             light += (everywhere + lamp.strength * direct) / (1.0 + self.fade * distance_m * distance_m);

@@ -75,13 +75,21 @@ impl Weights {
     /// Writes a file that [`load`](Self::load) reads. The name never shows a half-written file: everything goes to a
     /// temporary name in the same folder first.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_as(path, DType::F32)
+    }
+
+    /// [`save`](Self::save) with numbers of another type: F16 halves the file.
+    pub fn save_as(&self, path: impl AsRef<Path>, dtype: DType) -> Result<()> {
         let path = path.as_ref();
+        if !matches!(dtype, DType::F16 | DType::BF16 | DType::F32) {
+            return Err(Error::argument("type", "F16, BF16 or F32", format!("{dtype:?}")));
+        }
         self.config.validate()?;
         let json = serde_json::to_string(&self.config)
             .map_err(|e| Error::input(path, "a configuration that JSON can hold", e.to_string()))?;
         let mut tensors = BTreeMap::new();
         for (name, tensor) in &self.tensors {
-            tensors.insert(name, tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?);
+            tensors.insert(name, tensor.to_device(&Device::Cpu)?.to_dtype(dtype)?.contiguous()?);
         }
         let metadata = HashMap::from([(CONFIG_KEY.to_string(), json)]);
         let bytes = safetensors::serialize(&tensors, Some(metadata))

@@ -63,8 +63,8 @@ impl Shapes {
         self.conv_without_bias(&format!("{name}.conv1"), input, quarter, [7, 7]);
         self.norm(&format!("{name}.bn1"), quarter);
         for (layer, from, to) in [(1, quarter, quarter), (2, quarter, eighth), (3, eighth, sixteenth)] {
-            self.basic_block(&format!("{name}.layer{layer}.0"), from, to);
-            self.basic_block(&format!("{name}.layer{layer}.1"), to, to);
+            self.basic_block(&format!("{name}.layer{layer}.0"), from, to, layer > 1);
+            self.basic_block(&format!("{name}.layer{layer}.1"), to, to, false);
         }
         self.conv(&format!("{name}.upconv1.0"), sixteenth, eighth, [3, 3]);
         // Upsampled 1/16 features beside the 1/8 skip.
@@ -72,12 +72,12 @@ impl Shapes {
         self.conv(&format!("{name}.out_conv"), eighth, output, [3, 3]);
     }
 
-    fn basic_block(&mut self, name: &str, input: usize, output: usize) {
+    fn basic_block(&mut self, name: &str, input: usize, output: usize, halves: bool) {
         self.conv_without_bias(&format!("{name}.conv1"), input, output, [3, 3]);
         self.norm(&format!("{name}.bn1"), output);
         self.conv_without_bias(&format!("{name}.conv2"), output, output, [3, 3]);
         self.norm(&format!("{name}.bn2"), output);
-        if input != output {
+        if halves || input != output {
             self.conv_without_bias(&format!("{name}.downsample.0"), input, output, [1, 1]);
             self.norm(&format!("{name}.downsample.1"), output);
         }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_narrow_network_has_the_shapes_that_are_expected() {
-        let config = ModelConfig { hidden: 32, encoder: [16, 24, 40], ..Default::default() };
+        let config = ModelConfig { hidden: 32, encoder: [16, 24, 24], ..Default::default() };
         let weights = crate::weights::formula_weights(&config).unwrap();
         let builder = weights.var_builder(&candle_core::Device::Cpu);
         crate::network::DroNet::new(&config, builder).unwrap();

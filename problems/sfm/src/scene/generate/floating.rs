@@ -31,12 +31,7 @@ pub(super) fn scene(rng: &mut ChaCha8Rng) -> Scene {
         strength: rng.random_range(0.3..0.9),
     };
     Scene {
-        world: World {
-            things,
-            lamps: vec![lamp],
-            ambient: rng.random_range(0.35..0.7),
-            fade: rng.random_range(0.0..0.03),
-        },
+        world: World::new(things, vec![lamp], rng.random_range(0.35..0.7), rng.random_range(0.0..0.03)),
         world_from_target: Isometry3::from_parts(Vector3::zeros().into(), material::turn(rng, 0.15)),
     }
 }

@@ -70,12 +70,7 @@ pub(super) fn scene(rng: &mut ChaCha8Rng) -> Scene {
         })
         .collect();
     Scene {
-        world: World {
-            things,
-            lamps,
-            ambient: rng.random_range(0.25..0.7),
-            fade: rng.random_range(0.0..0.06),
-        },
+        world: World::new(things, lamps, rng.random_range(0.25..0.7), rng.random_range(0.0..0.06)),
         world_from_target: Isometry3::from_parts(eye.into(), yaw * pitch * material::turn(rng, 0.08)),
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn scene(rng: &mut ChaCha8Rng) -> Scene {
     let eye = Vector3::new(rng.random_range(-0.3..0.3) * half_m, -rng.random_range(0.8..1.6), 0.0);
     let yaw = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), rng.random_range(-0.35..0.35));
     Scene {
-        world: World { things, lamps: vec![sun], ambient: rng.random_range(0.3..0.6), fade: 0.0 },
+        world: World::new(things, vec![sun], rng.random_range(0.3..0.6), 0.0),
         world_from_target: Isometry3::from_parts(eye.into(), yaw * material::turn(rng, 0.05)),
     }
 }

@@ -1,0 +1,38 @@
+//! The mirror image, left and right exchanged.
+
+use dro_vision::Pinhole;
+use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
+
+use crate::{Map, Result, Sample};
+
+/// The sample as a mirror shows it: images, depth, camera and poses together, so that it is as true as before.
+///
+/// With F = diag(−1, 1, 1): a point p is at F·p, so a pose T becomes F·T·F; the principal point moves from c_x to
+/// w − 1 − c_x. Twice is the identity.
+///
+/// # Errors
+/// If the sample's camera cannot be mirrored (a width of 0).
+pub fn flipped(sample: &Sample) -> Result<Sample> {
+    let (height, width) = sample.size;
+    let Pinhole { fx, fy, cx, cy } = sample.camera;
+    let depth = mirrored(sample.depth.values(), width);
+    Ok(Sample {
+        size: sample.size,
+        images: sample.images.iter().map(|image| mirrored(image, width)).collect(),
+        camera: Pinhole::new(fx, fy, width as f64 - 1.0 - cx, cy)?,
+        depth: Map::new(height, width, depth)?,
+        poses: sample.poses.iter().map(mirrored_pose).collect(),
+    })
+}
+
+/// Every row backwards.
+fn mirrored(values: &[f32], width: usize) -> Vec<f32> {
+    values.chunks(width.max(1)).flat_map(|row| row.iter().rev().copied()).collect()
+}
+
+/// F·T·F. A rotation by an angle about (x, y, z) becomes one by the same angle about (x, −y, −z).
+fn mirrored_pose(pose: &Isometry3<f64>) -> Isometry3<f64> {
+    let (q, t) = (pose.rotation.quaternion(), pose.translation.vector);
+    let turned = Quaternion::new(q.w, q.i, -q.j, -q.k);
+    Isometry3::from_parts(Translation3::new(-t.x, t.y, t.z), UnitQuaternion::new_unchecked(turned))
+}

@@ -1,0 +1,48 @@
+//! The gradient of one batch.
+
+use std::collections::HashMap;
+
+use dro_train::{Estimate, Estimator, Moment};
+
+use super::{Batch, TrainedNet, outside};
+use crate::{Error, Result};
+
+/// Back-propagation through the loss of one batch of the phase that the training is in.
+///
+/// A loss or a gradient that is not finite ends the training; the batch is written to `failed_batch.safetensors` in the
+/// training's folder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BatchGradient;
+
+impl Estimator<TrainedNet> for BatchGradient {
+    fn estimate(&mut self, net: &TrainedNet, at: &mut Moment<'_>) -> dro_train::Result<Estimate> {
+        let phase = net.config().phase_at(at.step);
+        let task = at.tasks.draw();
+        let batch = net.batch(task, &phase).map_err(outside)?;
+        let (objective, gradient) = net.gradient(at.theta, &batch, &phase).map_err(outside)?;
+        let loss = f64::from(objective.total.to_scalar::<f32>()?);
+        if !(loss.is_finite() && gradient.iter().all(|g| g.is_finite())) {
+            return Err(outside(failure(net, &batch, at.step, loss)));
+        }
+        let inner_steps = (2 * phase.stages * phase.inner) as u64;
+        Ok(Estimate { loss, gradient, inner_steps, failed: 0, parts: objective.parts })
+    }
+}
+
+/// Saves the batch; the error says where it is.
+fn failure(net: &TrainedNet, batch: &Batch, step: u64, loss: f64) -> Error {
+    let path = net.folder().join("failed_batch.safetensors");
+    let save = || -> Result<()> {
+        let tensors: HashMap<String, candle_core::Tensor> = batch.named().into_iter().collect();
+        Ok(candle_core::safetensors::save(&tensors, &path)?)
+    };
+    let place = match save() {
+        Ok(()) => format!("the batch is in {}", path.display()),
+        Err(error) => format!("the batch could not be saved: {error}"),
+    };
+    Error::argument(
+        format!("step {step}"),
+        "a finite loss and gradient",
+        format!("a loss of {loss} or a gradient that is not finite; {place}"),
+    )
+}

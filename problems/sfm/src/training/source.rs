@@ -1,0 +1,107 @@
+//! Where samples come from.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::{FolderConfig, folder::Folder};
+use crate::{
+    Error, Result, Sample,
+    augment::AugmentConfig,
+    scene::{Generated, GeneratedConfig},
+};
+
+/// Generated scenes and recorded sequences, mixed. A sample follows from its key alone.
+#[derive(Debug, Clone)]
+pub struct Source {
+    generated: Option<(Generated, f64)>,
+    folders: Vec<(Folder, f64)>,
+    median_depth_m: Option<f64>,
+}
+
+impl Source {
+    /// Opens all folders.
+    ///
+    /// # Errors
+    /// If one cannot be opened, or all weights are 0.
+    pub fn new(
+        generated: &GeneratedConfig,
+        weight: f64,
+        folders: &[FolderConfig],
+        seed: u64,
+    ) -> Result<Self> {
+        let open = |config: &FolderConfig| Ok((Folder::open(config)?, config.weight));
+        let folders = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let whole = weight + folders.iter().map(|(_, weight)| weight).sum::<f64>();
+        if !(whole > 0.0) {
+            return Err(Error::argument("data", "generated scenes or folders with a weight above 0", "none"));
+        }
+        let scenes = Generated::new(generated.clone(), seed)?;
+        let generated_scenes = (weight > 0.0).then_some((scenes, weight));
+        Ok(Self { generated: generated_scenes, folders, median_depth_m: generated.median_depth_m })
+    }
+
+    /// The sample of a key.
+    ///
+    /// # Errors
+    /// If a file of a sequence cannot be read.
+    pub fn sample(&self, key: [u64; 2], neighbours: usize, size: (usize, usize)) -> Result<Sample> {
+        let mut rng = stream(key, 0);
+        let whole = self.generated.iter().map(|(_, weight)| weight).sum::<f64>()
+            + self.folders.iter().map(|(_, weight)| weight).sum::<f64>();
+        let mut drawn = rng.random_range(0.0..whole);
+        for (folder, weight) in &self.folders {
+            if drawn < *weight {
+                let sample = folder.sample(&mut rng, neighbours, size)?;
+                return Ok(match (self.median_depth_m, sample.median_depth_m()) {
+                    (Some(wanted_m), Some(median_m)) => sample.scaled(wanted_m / median_m),
+                    _ => sample,
+                });
+            }
+            drawn -= weight;
+        }
+        match &self.generated {
+            Some((generated, _)) => generated.sample(rng.random(), neighbours, size),
+            // Rounding: the last folder was meant.
+            None => match self.folders.last() {
+                Some((folder, _)) => folder.sample(&mut rng, neighbours, size),
+                None => Err(Error::argument("data", "generated scenes or folders", "none")),
+            },
+        }
+    }
+
+    /// The samples of a batch, changed at random: as the network sees them, and with their own colours.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub fn batch(
+        &self,
+        key: u64,
+        count: usize,
+        neighbours: usize,
+        size: (usize, usize),
+        augment: &AugmentConfig,
+    ) -> Result<(Vec<Sample>, Vec<Sample>)> {
+        let both = |index: u64| -> Result<(Sample, Sample)> {
+            let key = [key, index];
+            let mut rng = stream(key, 1);
+            let plain = augment.geometry(self.sample(key, neighbours, size)?, &mut rng)?;
+            let jitter = augment.jitter(&mut rng);
+            let mut seen = plain.clone();
+            seen.images.iter_mut().for_each(|image| jitter.apply(image));
+            Ok((seen, plain))
+        };
+        let all: Vec<_> = (0..count as u64).into_par_iter().map(both).collect::<Vec<_>>();
+        let pairs = all.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(pairs.into_iter().unzip())
+    }
+}
+
+/// Random numbers of a sample; `purpose` 0 chooses it, 1 changes it.
+fn stream([task, index]: [u64; 2], purpose: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (part, value) in key.chunks_exact_mut(8).zip([task, index, purpose, 0x0073_616d_706c_6573]) {
+        part.copy_from_slice(&value.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}

@@ -1,0 +1,215 @@
+use std::path::PathBuf;
+
+use candle_core::Device;
+use dro_train::{OptimizerConfig, Unroll};
+
+use super::*;
+use crate::{augment::AugmentConfig, weights::ModelConfig};
+
+/// The smallest network and images that exist.
+fn tiny() -> TrainingConfig {
+    let phase = Phase { steps: 3, size: (32, 48), stages: 1, inner: 1, batch: 2, neighbours: 1, rate: 1e-3 };
+    TrainingConfig {
+        model: ModelConfig { hidden: 16, encoder: [8, 8, 8], ..ModelConfig::default() },
+        average: 0.9,
+        warm_up: 2,
+        checkpoint_every: 2,
+        float16: false,
+        validation: ValidationConfig {
+            every: 3,
+            samples: 2,
+            size: (32, 48),
+            stages: 1,
+            inner: 1,
+            statistics_batches: 2,
+            ..ValidationConfig::default()
+        },
+        phases: vec![phase, Phase { steps: 3, neighbours: 2, rate: 5e-4, ..phase }],
+        ..TrainingConfig::default()
+    }
+}
+
+fn go_on(session: &mut TrainingSession, until: u64) {
+    session.run(until, |_| std::ops::ControlFlow::Continue(())).unwrap();
+}
+
+fn bits(session: &TrainingSession) -> Vec<u32> {
+    session.trainer().theta().iter().chain(session.trainer().weights()).map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn a_resumed_training_has_the_weights_of_one_without_a_break() {
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut session = start(tiny(), whole.path(), "", &Device::Cpu).unwrap();
+    go_on(&mut session, 6);
+
+    // Killed after step 5, when the last checkpoint is of step 4: nothing of the session is kept.
+    let mut first = start(tiny(), broken.path(), "", &Device::Cpu).unwrap();
+    go_on(&mut first, 4);
+    drop(first);
+    let (mut second, damage) = resume(tiny(), broken.path(), "", &Device::Cpu).unwrap();
+    assert!(damage.is_none());
+    go_on(&mut second, 6);
+    assert_eq!(bits(&session), bits(&second));
+
+    let read = |folder: &tempfile::TempDir| std::fs::read(folder.path().join("weights.safetensors")).unwrap();
+    assert_eq!(read(&whole), read(&broken));
+    let weights = crate::weights::Weights::load_network(whole.path().join("weights.safetensors")).unwrap();
+    assert_eq!((weights.config.updates, weights.config.image_size), (1, (32, 48)));
+    for file in ["metrics.jsonl", "curve.svg", "predictions.png"] {
+        assert!(whole.path().join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn measured_statistics_are_those_of_the_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = TrainedNet::new(tiny(), folder.path(), &Device::Cpu).unwrap();
+    let weights = net.weights(&net.initial(0)).unwrap();
+    let numbers = |name: &str| weights.tensors[name].to_vec1::<f32>().unwrap();
+    // The first convolution of an image in [0, 1] has a mean, and a variance that is not that of the start, 1.
+    assert!(numbers("fnet.bn1.running_mean").iter().any(|x| x.abs() > 1e-3));
+    let variance = numbers("fnet.bn1.running_var");
+    assert!(variance.iter().all(|x| *x > 0.0) && variance.iter().any(|x| (x - 1.0).abs() > 1e-2));
+    weights.check(&crate::weights::expected_shapes(&weights.config)).unwrap();
+}
+
+#[test]
+fn start_weights_are_strict_but_for_what_is_named_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("first.safetensors");
+    let net = TrainedNet::new(tiny(), folder.path(), &Device::Cpu).unwrap();
+    let mut weights = net.weights(&net.initial(0)).unwrap();
+    weights.save(&path).unwrap();
+    let with = |new: &[&str]| StartConfig {
+        weights: Some(path.clone()),
+        new: new.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let model = tiny().model;
+    let same = with(&[]).tensors(&model, 7).unwrap();
+    assert_eq!(same.len(), weights.tensors.len());
+
+    weights.tensors.remove("depth_head.conv1.weight");
+    weights.save(&path).unwrap();
+    let error = with(&[]).tensors(&model, 7).unwrap_err().to_string();
+    assert!(error.contains("depth_head.conv1.weight"), "{error}");
+    let new = with(&["depth_head."]).tensors(&model, 7).unwrap();
+    assert_eq!(new.len(), same.len());
+    let error = with(&["no_such_head"]).tensors(&model, 7).unwrap_err().to_string();
+    assert!(error.contains("start.new"), "{error}");
+}
+
+#[test]
+fn phases_follow_each_other() {
+    let config = tiny();
+    assert_eq!((config.steps(), config.phase_at(2).neighbours, config.phase_at(3).neighbours), (6, 1, 2));
+    assert_eq!(config.phase_at(99).neighbours, 2);
+    let schedule = config.settings().schedule;
+    assert_eq!((schedule.at(0, 6), schedule.at(2, 6), schedule.at(4, 6)), (5e-4, 1e-3, 5e-4));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let error = |change: &dyn Fn(&mut TrainingConfig)| {
+        let mut config = tiny();
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    };
+    assert_eq!(error(&|c| c.phases[0].size = (30, 48)), "phases.size: expected multiples of 16, found 30x48");
+    assert!(error(&|c| c.batch_norm = BatchNorm::Frozen).starts_with("batch_norm: expected"));
+    assert_eq!(error(&|c| c.loss.depth = -1.0), "loss.depth: expected at least 0, found -1");
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    config.data.folders =
+        vec![FolderConfig { path: folder.path().join("nowhere"), layout: None, weight: 1.0, gap: [1, 1] }];
+    let error = TrainedNet::new(config, folder.path(), &Device::Cpu).err().unwrap().to_string();
+    assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_training_with_the_batch_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    config.clip = 0.0;
+    config.validation.every = 0;
+    config.phases[0].rate = 1e30;
+    config.warm_up = 0;
+    let mut session = start(config, folder.path(), "", &Device::Cpu).unwrap();
+    let error = session.run(3, |_| std::ops::ControlFlow::Continue(())).unwrap_err().to_string();
+    assert!(error.contains("failed_batch.safetensors"), "{error}");
+    let saved = candle_core::safetensors::load(folder.path().join("failed_batch.safetensors"), &Device::Cpu);
+    assert_eq!(saved.unwrap()["target"].dims(), [2, 3, 32, 48]);
+}
+
+/// One pair of `kitti_tiny`, over and over, until the loss has fallen to a part of the first.
+fn overfit(enough: f64, change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
+    let data = PathBuf::from(std::env::var_os("DRO_SHARED_DATA").unwrap_or("/work/shared/data".into()));
+    let folder = tempfile::tempdir().unwrap();
+    let phase =
+        Phase { steps: 300, size: (48, 160), stages: 1, inner: 2, batch: 1, neighbours: 1, rate: 5e-4 };
+    let mut config = TrainingConfig {
+        model: ModelConfig {
+            hidden: 32,
+            encoder: [16, 24, 32],
+            max_depth_m: 80.0,
+            min_depth_m: 0.5,
+            ..ModelConfig::default()
+        },
+        augment: AugmentConfig {
+            brightness: 0.0,
+            contrast: 0.0,
+            saturation: 0.0,
+            hue: 0.0,
+            flip: 0.0,
+            scale: [1.0, 1.0],
+        },
+        optimizer: OptimizerConfig::default(),
+        validation: ValidationConfig { every: 0, ..ValidationConfig::default() },
+        phases: vec![phase],
+        ..TrainingConfig::default()
+    };
+    config.data.generated_weight = 0.0;
+    let path = data.join("kitti_tiny");
+    config.data.folders = vec![FolderConfig { path, layout: None, weight: 1.0, gap: [1, 1] }];
+    change(&mut config);
+    let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
+    let batch = net.batch(1, &phase).unwrap();
+    let mut theta = net.initial(0);
+    let mut descent = dro_train::Descent::new(&config.optimizer, theta.len());
+    let (mut first, mut last) = (f64::NAN, f64::NAN);
+    for step in 0..phase.steps {
+        let (objective, mut gradient) = net.gradient(&theta, &batch, &phase).unwrap();
+        last = f64::from(objective.total.to_scalar::<f32>().unwrap());
+        first = if step == 0 { last } else { first };
+        if step % 25 == 0 {
+            println!("step {step}: loss {last:.5} {:?}", objective.parts);
+        }
+        if last < first * enough {
+            println!("step {step}: loss {last:.5}");
+            break;
+        }
+        dro_train::clip(&mut gradient, 1.0);
+        descent.step(&mut theta, &gradient, phase.rate);
+    }
+    (first, last)
+}
+
+/// `cargo test -p dro-sfm --lib training::tests::overfit -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes; needs shared/data/kitti_tiny"]
+fn overfit_one_pair_supervised() {
+    let (first, last) = overfit(0.1, |_| ());
+    assert!(last < first / 10.0, "{first} to {last}");
+}
+
+#[test]
+#[ignore = "minutes; needs shared/data/kitti_tiny"]
+fn overfit_one_pair_self_supervised() {
+    let (first, last) = overfit(0.5, |config| {
+        config.loss.photometric_weight = 1.0;
+        // With it, nothing is learned from pixels that a wrong pose makes worse than no pose at all: at the start, most.
+        config.loss.photometric.automask = false;
+        (config.loss.depth, config.loss.pose) = (0.0, 0.0);
+    });
+    assert!(last < 0.5 * first, "{first} to {last}");
+}

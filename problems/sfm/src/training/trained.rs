@@ -1,0 +1,280 @@
+//! The network with flat parameters.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use candle_core::{DType, Device, Tensor, Var};
+use dro_core::Budget;
+use dro_train::{Unroll, Validated};
+
+use super::{Batch, BatchNorm, Objective, Phase, Source, TrainingConfig, outside, statistics, validation};
+use crate::{
+    Error, Result,
+    loss::{DepthBounds, Predicted},
+    network::{DroNet, Iterations, Keep, Predictions},
+    weights::{ModelConfig, Weights},
+};
+
+/// A network in training: θ is all its learned tensors, in the order of their names. Statistics of batch norms are no
+/// part of it; see the [module](super).
+pub struct TrainedNet {
+    config: TrainingConfig,
+    device: Device,
+    folder: PathBuf,
+    layout: Vec<(String, Vec<usize>)>,
+    first: Vec<f32>,
+    first_statistics: BTreeMap<String, Tensor>,
+    training: Source,
+    held_out: Source,
+    /// Statistics of the weights that were asked for last, by their fingerprint.
+    known: Mutex<Vec<(u64, BTreeMap<String, Tensor>)>>,
+}
+
+/// A network that was built from θ.
+pub(super) struct Built {
+    pub(super) net: DroNet,
+    /// In the order of the layout; constants unless they were asked for as variables.
+    parameters: Vec<Tensor>,
+    running: BTreeMap<String, Var>,
+}
+
+impl TrainedNet {
+    /// Reads the first weights and opens all data. Pictures of predictions and failed batches go to `folder`.
+    ///
+    /// # Errors
+    /// If a setting is out of range, or weights or data cannot be read.
+    pub fn new(config: TrainingConfig, folder: impl Into<PathBuf>, device: &Device) -> Result<Self> {
+        config.validate()?;
+        let (mut layout, mut first, mut first_statistics) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (name, tensor) in config.start.tensors(&config.model, config.seed)? {
+            if is_statistic(&name) {
+                first_statistics.insert(name, tensor.to_device(device)?);
+            } else {
+                layout.push((name, tensor.dims().to_vec()));
+                first.extend(tensor.flatten_all()?.to_vec1::<f32>()?);
+            }
+        }
+        let data = &config.data;
+        let training = Source::new(&data.generated, data.generated_weight, &data.folders, config.seed)?;
+        let (folders, seed) = (&config.validation.folders, config.validation.seed);
+        let generated_weight = if folders.is_empty() { 1.0 } else { 0.0 };
+        let held_out = Source::new(&data.generated, generated_weight, folders, seed)?;
+        let (device, folder) = (device.clone(), folder.into());
+        let known = Mutex::default();
+        Ok(Self { config, device, folder, layout, first, first_statistics, training, held_out, known })
+    }
+
+    /// Everything that was set.
+    pub fn config(&self) -> &TrainingConfig {
+        &self.config
+    }
+
+    /// The folder of the training.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn held_out(&self) -> &Source {
+        &self.held_out
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The training batch of a task.
+    ///
+    /// # Errors
+    /// If a recorded sample cannot be read.
+    pub fn batch(&self, task: u64, phase: &Phase) -> Result<Batch> {
+        let Phase { batch, neighbours, size, .. } = *phase;
+        let (seen, plain) = self.training.batch(task, batch, neighbours, size, &self.config.augment)?;
+        Batch::new(&seen, &plain, &self.device)
+    }
+
+    /// The loss of a batch at θ, and its gradient, of θ's length. What the loss does not depend on (the rules, in a phase
+    /// without updates) gets 0.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<(Objective, Vec<f32>)> {
+        let built = self.build(theta, &self.first_statistics, true)?;
+        let iterations = Iterations { stages: phase.stages, inner: phase.inner };
+        let train = self.config.batch_norm == BatchNorm::Batch;
+        let objective = self.run(&built.net, batch, iterations, train, |predicted| {
+            self.config.loss.of(predicted, batch, self.bounds())
+        })?;
+        let gradients = objective.total.backward()?;
+        let mut flat = Vec::with_capacity(theta.len());
+        for parameter in &built.parameters {
+            match gradients.get(parameter) {
+                Some(gradient) => {
+                    let gradient = gradient.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+                    flat.extend(gradient.flatten_all()?.to_vec1::<f32>()?);
+                }
+                None => flat.resize(flat.len() + parameter.elem_count(), 0.0),
+            }
+        }
+        let objective = Objective { total: objective.total.detach(), ..objective };
+        Ok((objective, flat))
+    }
+
+    /// Runs the network on a batch and gives what `read` makes of the predictions.
+    pub(super) fn run<T>(
+        &self,
+        net: &DroNet,
+        batch: &Batch,
+        iterations: Iterations,
+        train: bool,
+        read: impl FnOnce(Predicted<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let encoded = net.encode(&batch.target, &batch.neighbours, &batch.intrinsics, train)?;
+        let cost = encoded.feature_metric_cost()?;
+        let keep = if self.config.model.intermediate { Keep::EveryUpdate } else { Keep::StageEnds };
+        let mut predictions = Predictions::new(net, &encoded, keep)?;
+        let schedule = net.schedule(iterations, self.config.model.coupling);
+        net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
+        read(Predicted::from(&predictions))
+    }
+
+    /// Depths that count.
+    pub(super) fn bounds(&self) -> DepthBounds {
+        let ModelConfig { min_depth_m, max_depth_m, .. } = self.config.model;
+        DepthBounds { min_depth_m, max_depth_m }
+    }
+
+    /// The network at θ, ready to be used.
+    pub(super) fn finished(&self, theta: &[f32]) -> Result<DroNet> {
+        Ok(self.build(theta, &self.statistics(theta)?, false)?.net)
+    }
+
+    /// The statistics that belong to θ.
+    fn statistics(&self, theta: &[f32]) -> Result<BTreeMap<String, Tensor>> {
+        if self.config.batch_norm == BatchNorm::Frozen {
+            return Ok(self.first_statistics.clone());
+        }
+        let key = fingerprint(theta);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = known.iter().position(|(other, _)| *other == key) {
+            // The one that was used last stays longest.
+            let found = known.remove(at);
+            let statistics = found.1.clone();
+            known.push(found);
+            return Ok(statistics);
+        }
+        let built = self.build(theta, &self.first_statistics, false)?;
+        let last = self.config.phases.last().copied().unwrap_or_default();
+        let (count, size) = (self.config.validation.statistics_batches, self.config.validation.size);
+        let phase = Phase { size, batch: last.batch.max(4), neighbours: last.neighbours, ..last };
+        let batches = (0..count as u64).map(|task| self.batch(task, &phase)).collect::<Vec<_>>();
+        let statistics = statistics::over_batches(&built.net, &built.running, batches.into_iter())?;
+        if known.len() > 1 {
+            known.remove(0);
+        }
+        known.push((key, statistics.clone()));
+        Ok(statistics)
+    }
+
+    fn build(&self, theta: &[f32], statistics: &BTreeMap<String, Tensor>, learn: bool) -> Result<Built> {
+        let count: usize = self.layout.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        if theta.len() != count {
+            return Err(Error::argument("parameters", format!("{count} numbers"), theta.len()));
+        }
+        let (mut tensors, mut parameters, mut rest) = (BTreeMap::new(), Vec::new(), theta);
+        for (name, shape) in &self.layout {
+            let (values, after) = rest.split_at(shape.iter().product());
+            rest = after;
+            let tensor = Tensor::from_slice(values, shape.as_slice(), &self.device)?;
+            let tensor = if learn { Var::from_tensor(&tensor)?.into_inner() } else { tensor };
+            parameters.push(tensor.clone());
+            tensors.insert(name.clone(), tensor);
+        }
+        let mut running = BTreeMap::new();
+        for (name, tensor) in statistics {
+            let var = Var::from_tensor(tensor)?;
+            tensors.insert(name.clone(), var.as_tensor().clone());
+            running.insert(name.clone(), var);
+        }
+        let weights = Weights::new(self.config.model.clone(), tensors);
+        let net = DroNet::new(&self.config.model, weights.var_builder(&self.device))?;
+        Ok(Built { net, parameters, running })
+    }
+
+    /// The configuration that the weights are written with: that of the last phase.
+    fn exported_config(&self) -> ModelConfig {
+        let last = self.config.phases.last().copied().unwrap_or_default();
+        ModelConfig {
+            updates: last.stages * last.inner,
+            updates_per_stage: last.inner,
+            image_size: last.size,
+            ..self.config.model.clone()
+        }
+    }
+
+    /// Weights and statistics at θ.
+    ///
+    /// # Errors
+    /// If θ is not of the network's length, or a tensor operation fails.
+    pub fn weights(&self, theta: &[f32]) -> Result<Weights> {
+        let statistics = self.statistics(theta)?;
+        let built = self.build(theta, &statistics, false)?;
+        let names = self.layout.iter().map(|(name, _)| name.clone());
+        let tensors = names.zip(built.parameters).chain(statistics).collect();
+        Ok(Weights::new(self.exported_config(), tensors))
+    }
+}
+
+impl Unroll for TrainedNet {
+    type State = ();
+
+    fn parameters(&self) -> usize {
+        self.first.len()
+    }
+
+    fn initial(&self, _seed: u64) -> Vec<f32> {
+        self.first.clone()
+    }
+
+    fn horizon(&self, _task: u64) -> usize {
+        1
+    }
+
+    fn begin(&self, _theta: &[f32], _task: u64, _horizon: usize) -> dro_train::Result<()> {
+        Ok(())
+    }
+
+    /// The loss of a task of the first phase.
+    fn advance(&self, theta: &[f32], _state: &mut (), _steps: usize) -> dro_train::Result<f64> {
+        let phase = self.config.phase_at(0);
+        let batch = self.batch(0, &phase).map_err(outside)?;
+        let (objective, _) = self.gradient(theta, &batch, &phase).map_err(outside)?;
+        Ok(f64::from(objective.total.to_scalar::<f32>()?))
+    }
+
+    fn validate(&self, theta: &[f32], tasks: &[u64]) -> dro_train::Result<Validated> {
+        validation::validate(self, theta, tasks).map_err(outside)
+    }
+
+    fn layout(&self) -> Vec<(String, Vec<usize>)> {
+        self.layout.clone()
+    }
+
+    fn export(&self, path: &Path, theta: &[f32], _about: &[(&str, &str)]) -> dro_train::Result<()> {
+        let dtype = if self.config.float16 { DType::F16 } else { DType::F32 };
+        self.weights(theta).and_then(|weights| weights.save_as(path, dtype)).map_err(outside)
+    }
+}
+
+fn is_statistic(name: &str) -> bool {
+    name.ends_with(".running_mean") || name.ends_with(".running_var")
+}
+
+/// FNV-1a over the bits.
+fn fingerprint(theta: &[f32]) -> u64 {
+    theta.iter().fold(0xcbf2_9ce4_8422_2325, |hash, x| {
+        (hash ^ u64::from(x.to_bits())).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
