@@ -67,9 +67,9 @@ impl Conv {
     ///
     /// # Errors
     /// When a range reaches beyond the input channels.
-    pub fn part(&self, ranges: &[Range<usize>]) -> Result<Self> {
-        let part = |range: &Range<usize>| self.weight.narrow(1, range.start, range.len());
-        let parts = ranges.iter().map(part).collect::<Result<Vec<_>>>()?;
+    pub fn part(&self, ranges: impl IntoIterator<Item = Range<usize>>) -> Result<Self> {
+        let part = |range: Range<usize>| self.weight.narrow(1, range.start, range.len());
+        let parts = ranges.into_iter().map(part).collect::<Result<Vec<_>>>()?;
         Ok(Self { weight: Tensor::cat(&parts, 1)?, bias: None, geometry: self.geometry })
     }
 

@@ -1,5 +1,7 @@
 //! The separable ConvGRU for inference: the same numbers with less work.
 
+use std::iter::once;
+
 use candle_core::{Result, Tensor, bail};
 use dro_kernels::{Activation, MapView, PreparedConv, Scratch, gru_blend, gru_reset};
 use rayon::prelude::*;
@@ -46,12 +48,12 @@ impl Pass {
                 inputs.saturating_sub(hidden + 1)
             )
         }
-        let constant = [hidden..hidden + context];
-        let varying = [0..hidden, hidden + context..inputs];
+        let constant = |gate: &Conv| gate.part(once(hidden..hidden + context));
+        let varying = |gate: &Conv| gate.part([0..hidden, hidden + context..inputs]);
         let all = [&gates.z, &gates.r, &gates.q];
-        let with_bias = all.map(|gate| Ok(gate.part(&constant)?.with_bias(gate.bias())));
+        let with_bias = all.map(|gate| Ok(constant(gate)?.with_bias(gate.bias())));
         let with_bias = with_bias.into_iter().collect::<Result<Vec<Conv>>>()?;
-        let (z, r, q) = (gates.z.part(&varying)?, gates.r.part(&varying)?, gates.q.part(&varying)?);
+        let (z, r, q) = (varying(&gates.z)?, varying(&gates.r)?, varying(&gates.q)?);
         Ok(Self {
             context: Conv::stacked(&with_bias.iter().collect::<Vec<_>>())?.prepare(Activation::None)?,
             gates: Conv::stacked(&[&z, &r])?.prepare(Activation::None)?,

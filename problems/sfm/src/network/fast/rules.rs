@@ -1,6 +1,6 @@
 //! The two update rules.
 
-use std::sync::Arc;
+use std::{iter::once, sync::Arc};
 
 use candle_core::{Device, Result, Tensor};
 use dro_core::{
@@ -108,13 +108,13 @@ impl FastPoseRule {
     pub(crate) fn new(rule: &PlainPoseRule, pool: &Arc<Pool>) -> Result<Self> {
         let encoder = &rule.recurrence.encoder;
         let (hidden, joined) = (rule.recurrence.hidden, encoder.join.weight().dim(1)?);
-        let join_cost = encoder.join.part(&[0..hidden])?.with_bias(encoder.join.bias());
+        let join_cost = encoder.join.part(once(0..hidden))?.with_bias(encoder.join.bias());
         Ok(Self {
             pool: pool.clone(),
             recurrence: FastRecurrence::new(&rule.recurrence)?,
             variable1: encoder.variable1.prepare(Activation::Relu)?,
             variable2: encoder.variable2.prepare(Activation::Relu)?,
-            join_variable: encoder.join.part(&[hidden..joined])?.prepare(Activation::None)?,
+            join_variable: encoder.join.part(once(hidden..joined))?.prepare(Activation::None)?,
             join_cost: join_cost.prepare(Activation::Relu)?,
             head: FastPoseHead::new(&rule.head)?,
         })
