@@ -1,0 +1,6 @@
+//! Running kernels on an NVIDIA card.
+
+mod launch;
+mod ptx;
+
+pub(crate) use launch::run;
