@@ -46,7 +46,8 @@ impl Launch {
         for &count in inputs.iter().chain([&self.out_count(), &self.threads]).chain(&self.ints) {
             if count > largest {
                 bail!(
-                    "{}: expected tensors of at most {largest} numbers, found {count}: use smaller images or batches",
+                    "{}: {}: expected tensors of at most {largest} numbers, found {count}: use smaller images or batches",
+                    self.module,
                     self.function
                 )
             }

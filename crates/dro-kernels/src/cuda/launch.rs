@@ -2,7 +2,10 @@
 
 use candle_core::{
     CudaStorage, Layout, Result, Shape, bail,
-    cuda_backend::{WrapErr, cudarc::driver::LaunchConfig, cudarc::driver::PushKernelArg},
+    cuda_backend::{
+        WrapErr,
+        cudarc::driver::{CudaView, LaunchConfig, PushKernelArg},
+    },
 };
 
 use super::ptx;
@@ -20,13 +23,7 @@ pub(crate) fn run(launch: &Launch, inputs: &[(&CudaStorage, &Layout)]) -> Result
         bail!("{}: expected a kernel module, found {:?}", launch.function, launch.module)
     };
     let device = first.device.clone();
-    let view = |&(storage, layout): &(&CudaStorage, &Layout)| match layout.contiguous_offsets() {
-        Some((start, end)) => storage.as_cuda_slice::<f32>()?.try_slice(start..end).ok_or_else(|| {
-            candle_core::Error::Msg(format!("{}: layout beyond its storage", launch.function))
-        }),
-        None => bail!("{}: expected a contiguous tensor, found {layout:?}", launch.function),
-    };
-    let inputs = inputs.iter().map(view).collect::<Result<Vec<_>>>()?;
+    let inputs = inputs.iter().map(|input| view(launch, input)).collect::<Result<Vec<_>>>()?;
     let lengths: Vec<usize> = inputs.iter().map(|input| input.len()).collect();
     let ints = launch.whole_numbers(&lengths)?;
 
@@ -57,4 +54,12 @@ pub(crate) fn run(launch: &Launch, inputs: &[(&CudaStorage, &Layout)]) -> Result
     // and every thread stays inside the tensors.
     unsafe { builder.launch(config) }.w()?;
     Ok((CudaStorage::wrap_cuda_slice(out, device), Shape::from(launch.shape.as_slice())))
+}
+
+/// The numbers of a contiguous input.
+fn view<'a>(launch: &Launch, &(storage, layout): &(&'a CudaStorage, &Layout)) -> Result<CudaView<'a, f32>> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(storage.as_cuda_slice::<f32>()?.slice(start..end)),
+        None => bail!("{}: expected a contiguous tensor, found {layout:?}", launch.function),
+    }
 }

@@ -1,5 +1,7 @@
 //! Running kernels on an NVIDIA card.
 
+#[cfg(feature = "cudnn")]
+pub(crate) mod cudnn;
 mod launch;
 mod ptx;
 

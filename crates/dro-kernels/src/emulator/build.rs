@@ -68,15 +68,16 @@ fn compile() -> Result<PathBuf, String> {
     }
 }
 
-/// One `KERNEL_NAME(…)` for each kernel of the sources, so that none can be forgotten.
+/// One `KERNEL_NAME(file, name)` for each kernel of the sources, so that none can be forgotten.
 fn names(kernels: &Path) -> Result<String, String> {
     let mut names = String::new();
     for entry in fs::read_dir(kernels).map_err(|error| error.to_string())? {
         let path = entry.map_err(|error| error.to_string())?.path();
+        let module = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
         for line in text.lines() {
             if let Some((name, _)) = line.strip_prefix("KERNEL ").and_then(|line| line.split_once('(')) {
-                names += &format!("KERNEL_NAME({name})\n");
+                names += &format!("KERNEL_NAME({module}, {name})\n");
             }
         }
     }

@@ -89,9 +89,9 @@ int main() {
     launch.ints = list<int>();
     launch.floats = list<float>();
 
-    // The kernels that the sources define, one KERNEL_NAME(…) each: written by the test.
-#define KERNEL_NAME(kernel) \
-    if (name == #kernel) launch.run(kernel);
+    // The kernels that the sources define, one KERNEL_NAME(file, name) each: written by the test.
+#define KERNEL_NAME(module, kernel) \
+    if (name == #module "/" #kernel) launch.run(kernel);
 #include "names.inc"
     if (launch.result == 0) fail("no such kernel");
     fwrite(launch.out.data(), sizeof(float), launch.out.size(), stdout);

@@ -37,8 +37,9 @@ fn encoded(launch: &Launch, inputs: &[&[f32]]) -> Result<Vec<u8>> {
         int(bytes, values.len());
         values.iter().for_each(|value| bytes.extend(value.to_ne_bytes()));
     };
-    int(&mut bytes, launch.function.len());
-    bytes.extend(launch.function.as_bytes());
+    let name = format!("{}/{}", launch.module, launch.function);
+    int(&mut bytes, name.len());
+    bytes.extend(name.as_bytes());
     int(&mut bytes, inputs.len());
     inputs.iter().for_each(|input| floats(&mut bytes, input));
     // A number that the kernel leaves out stays NaN, and no comparison passes it.
