@@ -9,6 +9,8 @@ mod emulator;
 mod gates;
 mod grid_sample;
 mod gru;
+// Without CUDA only the tests launch anything.
+#[cfg_attr(not(any(test, feature = "cuda")), allow(dead_code))]
 mod launch;
 mod pool;
 mod projection;
@@ -25,5 +27,5 @@ pub use grid_sample::{grid_sample, grid_sample_reference};
 pub use gru::{gru_blend, gru_reset};
 pub use pool::max_pool_3x3_s2;
 pub use projection::{projection, projection_reference};
-pub use select::{Kernels, kernels, select_kernels};
+pub use select::{Kernels, Precision, kernels, select_kernels, select_precision};
 pub use warp_cost::{WarpCost, warp_cost, warp_cost_reference};

@@ -68,6 +68,8 @@ fn wrong_values_are_named() {
         ("--wieghts x", &["--wieghts", "--weights"]),
         ("--inner 3", &["--inner", "patchmatch"]),
         ("--device cuda:0", &["--device", "patchmatch"]),
+        ("--precision tf32", &["--precision", "patchmatch"]),
+        ("--precision half", &["--precision", "half", "tf32"]),
         ("--kernels reference", &["--kernels", "patchmatch"]),
         ("--kernels slow", &["--kernels", "slow", "reference"]),
         ("--threads 0", &["--threads", "0"]),
