@@ -3,6 +3,7 @@
 // are preceded by their length.
 #include "shim.h"
 
+#include "bias.cu"
 #include "convex_upsample.cu"
 #include "grid_sample.cu"
 #include "gru.cu"
