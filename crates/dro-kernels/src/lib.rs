@@ -18,6 +18,7 @@ mod select;
 mod simd;
 #[cfg(test)]
 mod testing;
+mod uploads;
 mod warp_cost;
 
 pub use conv::{Activation, ConvGeometry, MapView, PreparedConv, Scratch, conv2d, conv2d_reference};
@@ -28,4 +29,5 @@ pub use gru::{gru_blend, gru_reset};
 pub use pool::max_pool_3x3_s2;
 pub use projection::{projection, projection_reference};
 pub use select::{Kernels, Precision, kernels, select_kernels, select_precision};
+pub use uploads::kept_uploads;
 pub use warp_cost::{WarpCost, warp_cost, warp_cost_reference};
