@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use crate::devices::devices;
 use candle_core::{Device, Tensor, Var};
 use dro_core::{Budget, Coupling};
 use dro_sfm::{
@@ -28,18 +29,22 @@ struct Golden {
 }
 
 impl Golden {
-    fn load() -> Self {
+    fn load(device: &Device) -> Self {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden/train_style.safetensors");
         let bytes = std::fs::read(&path).unwrap();
         let metadata = SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap();
-        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();
+        let tensors = candle_core::safetensors::load_buffer(&bytes, device).unwrap();
 
         let config = ModelConfig::from_version("it12-h-out", 0.2, 10.0, (64, 96)).unwrap();
         let Weights { tensors: weights, .. } = formula_weights(&config).unwrap();
-        let vars: BTreeMap<String, Var> =
-            weights.iter().map(|(name, tensor)| (name.clone(), Var::from_tensor(tensor).unwrap())).collect();
+        let vars: BTreeMap<String, Var> = weights
+            .iter()
+            .map(|(name, tensor)| {
+                (name.clone(), Var::from_tensor(&tensor.to_device(device).unwrap()).unwrap())
+            })
+            .collect();
         let weights = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        let net = DroNet::new(&config, Weights::new(config.clone(), weights).var_builder(&Device::Cpu));
+        let net = DroNet::new(&config, Weights::new(config.clone(), weights).var_builder(device));
         Self { tensors, metadata, vars, net: net.unwrap() }
     }
 
@@ -94,34 +99,38 @@ impl Golden {
 
 #[test]
 fn supervised_values_and_gradients() {
-    let golden = Golden::load();
-    let tensors = &golden.tensors;
-    let poses: Vec<Tensor> = ["gt_pose0", "gt_pose1"].map(|name| tensors[name].clone()).to_vec();
-    let truth = Tensor::stack(&poses, 1).unwrap().narrow(2, 0, 3).unwrap().contiguous().unwrap();
-    let bounds = DepthBounds { min_depth_m: 0.2, max_depth_m: 10.0 };
-    let loss = golden.run(|predicted| {
-        supervised_loss(predicted, &tensors["gt_depth"], &truth, &tensors["intrinsics"], bounds).unwrap()
-    });
-    golden.check_value("sup_depth_loss", &loss.depth);
-    golden.check_value("sup_pose_loss", &loss.pose);
-    golden.check_value("sup_loss", &loss.total);
-    golden.check_gradients("sup_grad_norms", &loss.total);
+    for device in devices() {
+        let golden = Golden::load(&device);
+        let tensors = &golden.tensors;
+        let poses: Vec<Tensor> = ["gt_pose0", "gt_pose1"].map(|name| tensors[name].clone()).to_vec();
+        let truth = Tensor::stack(&poses, 1).unwrap().narrow(2, 0, 3).unwrap().contiguous().unwrap();
+        let bounds = DepthBounds { min_depth_m: 0.2, max_depth_m: 10.0 };
+        let loss = golden.run(|predicted| {
+            supervised_loss(predicted, &tensors["gt_depth"], &truth, &tensors["intrinsics"], bounds).unwrap()
+        });
+        golden.check_value("sup_depth_loss", &loss.depth);
+        golden.check_value("sup_pose_loss", &loss.pose);
+        golden.check_value("sup_loss", &loss.total);
+        golden.check_gradients("sup_grad_norms", &loss.total);
+    }
 }
 
 #[test]
 fn photometric_values_and_gradients() {
-    let golden = Golden::load();
-    let neighbours = golden.neighbours();
-    let views = LossViews {
-        target: &golden.tensors["target"],
-        neighbours: &neighbours,
-        intrinsics: &golden.tensors["intrinsics"],
-    };
-    let loss =
-        golden.run(|predicted| photometric_loss(predicted, views, &PhotometricConfig::default()).unwrap());
-    // The recorded `photo_loss` equals `photo_loss_total`: the published program adds the smoothness in place.
-    golden.check_value("photo_loss", &loss.photometric);
-    golden.check_value("smooth_loss", &loss.smoothness);
-    golden.check_value("photo_loss_total", &loss.total);
-    golden.check_gradients("photo_grad_norms", &loss.total);
+    for device in devices() {
+        let golden = Golden::load(&device);
+        let neighbours = golden.neighbours();
+        let views = LossViews {
+            target: &golden.tensors["target"],
+            neighbours: &neighbours,
+            intrinsics: &golden.tensors["intrinsics"],
+        };
+        let loss = golden
+            .run(|predicted| photometric_loss(predicted, views, &PhotometricConfig::default()).unwrap());
+        // The recorded `photo_loss` equals `photo_loss_total`: the published program adds the smoothness in place.
+        golden.check_value("photo_loss", &loss.photometric);
+        golden.check_value("smooth_loss", &loss.smoothness);
+        golden.check_value("photo_loss_total", &loss.total);
+        golden.check_gradients("photo_grad_norms", &loss.total);
+    }
 }

@@ -1,9 +1,46 @@
-//! `--device cpu|cuda:N`.
+//! `--device cpu|cuda:N` and `--precision`.
 
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
+use clap::{Args, ValueEnum};
+use dro_core::{Precision, select_precision};
+
+/// Where to compute, and how exactly.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DeviceOptions {
+    /// Where the learned optimizer computes: cpu, cuda or cuda:N.
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    pub device: DeviceChoice,
+    /// How a CUDA device multiplies [default: float32].
+    #[arg(long, value_enum)]
+    pub precision: Option<PrecisionChoice>,
+}
+
+/// `--precision`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionChoice {
+    /// With all digits of float32.
+    Float32,
+    /// Factors are rounded to TF32: faster on cards with tensor cores.
+    Tf32,
+}
+
+impl DeviceOptions {
+    /// Opens the device and selects the precision, or says what failed.
+    pub fn open(self) -> Result<Device> {
+        if self.precision.is_some() && self.device == DeviceChoice::Cpu {
+            bail!("--precision: expected only with --device cuda:N, found it with cpu");
+        }
+        let device = self.device.open()?;
+        select_precision(match self.precision {
+            Some(PrecisionChoice::Tf32) => Precision::Tf32,
+            Some(PrecisionChoice::Float32) | None => Precision::Float32,
+        });
+        Ok(device)
+    }
+}
 
 /// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +75,7 @@ impl std::fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Opens the device, or says what failed.
-    pub fn open(self) -> Result<Device> {
+    fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !cfg!(feature = "cuda") => {

@@ -3,6 +3,7 @@
 mod bench;
 mod camera;
 mod closing;
+mod cuda_advice;
 mod demo;
 mod device;
 mod interrupt;

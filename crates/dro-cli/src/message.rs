@@ -2,6 +2,8 @@
 
 use std::{io::Write, process::ExitCode};
 
+use crate::cuda_advice::advice;
+
 /// Prints `error: …` and gives the exit code of bad input.
 pub fn failed(line: &str) -> ExitCode {
     // Nothing can be done if even stderr is closed.
@@ -21,6 +23,10 @@ pub fn one_line(error: &anyhow::Error) -> String {
             line.push_str(": ");
         }
         line.push_str(&text);
+    }
+    if let Some(advice) = advice(&line) {
+        line.push_str(": ");
+        line.push_str(advice);
     }
     joined(line.lines(), "; ")
 }
@@ -57,5 +63,10 @@ mod tests {
         let cause = std::io::Error::other("disk full");
         let error = anyhow::Error::new(cause).context("a.png: disk full").context("while\n\n  writing");
         assert_eq!(one_line(&error), "while; writing: a.png: disk full");
+        let error = anyhow::anyhow!("DriverError(CUDA_ERROR_NO_DEVICE)").context("--device cuda:0");
+        assert!(
+            one_line(&error)
+                .starts_with("--device cuda:0: DriverError(CUDA_ERROR_NO_DEVICE): the driver finds no")
+        );
     }
 }

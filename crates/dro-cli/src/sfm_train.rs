@@ -16,7 +16,7 @@ use dro_sfm::training::{TrainingConfig, TrainingSession, resume, start};
 use dro_train::{Checkpoint, Ended, Metric};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{Outcome, device::DeviceChoice, interrupt, print};
+use crate::{Outcome, device::DeviceOptions, interrupt, print};
 
 #[derive(Debug, Args)]
 pub struct SfmTrain {
@@ -32,9 +32,8 @@ pub struct SfmTrain {
     /// Stop when N training steps are done in all; a later --resume goes on.
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Where to compute: cpu, cuda or cuda:N.
-    #[arg(long, default_value_t = DeviceChoice::Cpu)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    on: DeviceOptions,
     /// No progress bar.
     #[arg(long)]
     quiet: bool,
@@ -102,7 +101,7 @@ impl SfmTrain {
     }
 
     fn session(&self, config: TrainingConfig, source: &Path, out: &Path) -> Result<TrainingSession> {
-        let device = self.device.open()?;
+        let device = self.on.open()?;
         let about = toml::to_string(&config)?;
         if !Checkpoint::exists(out) {
             if self.resume {

@@ -19,7 +19,7 @@ use dro_sfm::{
 
 use crate::{
     Outcome, closing,
-    device::DeviceChoice,
+    device::{DeviceChoice, DeviceOptions},
     progress::Progress,
     threads,
     values::{self, CouplingChoice, FormatChoice, KernelsChoice},
@@ -72,9 +72,8 @@ pub struct Solve {
     /// What each block sees of the other [default: the weights' own].
     #[arg(long, value_enum)]
     coupling: Option<CouplingChoice>,
-    /// Where the learned optimizer computes: cpu or cuda:N.
-    #[arg(long, default_value_t = DeviceChoice::Cpu)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    on: DeviceOptions,
     /// What the learned optimizer computes with on a CPU [default: fast].
     #[arg(long, value_enum)]
     kernels: Option<KernelsChoice>,
@@ -133,7 +132,8 @@ impl Solve {
         let given = [
             ("--inner", self.inner.is_some()),
             ("--coupling", self.coupling.is_some()),
-            ("--device", self.device != DeviceChoice::Cpu),
+            ("--device", self.on.device != DeviceChoice::Cpu),
+            ("--precision", self.on.precision.is_some()),
             ("--kernels", self.kernels.is_some()),
         ];
         if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
@@ -147,7 +147,7 @@ impl Solve {
     }
 
     fn dro(&self, path: &Path) -> Result<Chosen> {
-        let device = self.device.open()?;
+        let device = self.on.open()?;
         select_kernels(self.kernels.unwrap_or(KernelsChoice::Fast).into());
         let weights = Weights::load_network(path)?;
         let net = DroNet::new(&weights.config, weights.var_builder(&device))?;
@@ -167,7 +167,7 @@ impl Solve {
             "stages": solver.iterations().stages,
             "inner": solver.iterations().inner,
             "coupling": solver.coupling(),
-            "device": self.device.to_string(),
+            "device": self.on.device.to_string(),
         });
         Ok(Chosen { solver: Box::new(solver), size: Some(weights.config.image_size), about })
     }

@@ -146,7 +146,7 @@ pub fn resume(
     let began = Instant::now();
     let mut point = pause.last.clone();
     let mut stage_start = pause.stage_start.clone();
-    let mut best = Best { point: pause.best.clone(), total: pause.best_total.clone() };
+    let mut best = Best::new(pause)?;
     let mut step = 0;
     for stage in 0..schedule.stages {
         // A stage that was paused in the middle keeps its start.
@@ -221,9 +221,17 @@ fn spent(budget: &Budget, used: usize, began: Instant) -> Option<Termination> {
 struct Best {
     point: Point,
     total: Tensor,
+    /// −∞ per batch element: made once, because a number takes a copy to the device.
+    below_all: Tensor,
 }
 
 impl Best {
+    fn new(pause: &Pause) -> Result<Self> {
+        let total = pause.best_total.clone();
+        let below_all = Tensor::full(f32::NEG_INFINITY, total.dims(), total.device())?;
+        Ok(Self { point: pause.best.clone(), total, below_all })
+    }
+
     fn offer(&mut self, space: &Space, at: &Point, total: &Tensor) -> Result<()> {
         if total.dims() != [at.batch()] {
             return Err(Error::Shape {
@@ -234,7 +242,7 @@ impl Best {
         }
         let total = total.detach().to_dtype(DType::F32)?;
         // NaN and +∞ compare false with any best; −∞ is not finite either and must not win.
-        let lower = total.lt(&self.total)?.mul(&total.gt(f32::NEG_INFINITY)?)?;
+        let lower = total.lt(&self.total)?.mul(&total.gt(&self.below_all)?)?;
         let values = at.values().iter().zip(self.point.values()).map(|(new, old)| {
             let mut shape = vec![at.batch()];
             shape.resize(new.rank(), 1);

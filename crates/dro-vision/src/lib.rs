@@ -66,6 +66,7 @@ mod laws;
 mod testing;
 
 pub use distortion::BrownConrady;
+pub use dro_kernels::{WarpCost, kept_uploads, projection, warp_cost};
 pub use error::{Error, Result};
 pub use pinhole::Pinhole;
 pub use tensor::{

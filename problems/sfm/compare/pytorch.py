@@ -4,7 +4,8 @@
     pytorch.py forward HxW NEIGHBOURS STAGES INNER      median seconds, peak memory of the process
     pytorch.py train HxW NEIGHBOURS BATCH               one step: forward, supervised loss, backward, Adam
     pytorch.py layers HxW                               GFLOP/s of each kind of convolution at 1/8 of the image
-Options: --repeats K, --threads T. Needs torch, numpy, safetensors.
+Options: --repeats K, --threads T; on a card --device cuda, --precision tf32, --compile (torch.compile, max-autotune) and,
+for forward, --batch N. Needs torch, numpy, safetensors.
 """
 
 import argparse
@@ -28,12 +29,20 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def seconds(run, repeats):
-    run()
+def wait():
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(run, repeats, warm_up=1):
+    for _ in range(warm_up):
+        run()
+    wait()
     times = []
     for _ in range(repeats):
         began = time.perf_counter()
         run()
+        wait()
         times.append(time.perf_counter() - began)
     return {"median_s": statistics.median(times), "min_s": min(times), "repeats": repeats}
 
@@ -52,13 +61,18 @@ def network():
     return fill(DroNet(128, (0.2, 80.0))).eval()
 
 
+def compiled(net, wanted):
+    return torch.compile(net, mode="max-autotune") if wanted else net
+
+
 @torch.inference_mode()
 def check(folder):
     found = {}
     for name, depth_range in GOLDEN.items():
         net = fill(DroNet(128, depth_range)).eval()
         with safe_open(pathlib.Path(folder) / f"{name}.safetensors", "pt") as file:
-            golden = {key: file.get_tensor(key) for key in file.keys()}
+            device = torch.get_default_device()
+            golden = {key: file.get_tensor(key).to(device) for key in file.keys()}
         neighbours = [golden[f"ref{i}"] for i in range(len(golden)) if f"ref{i}" in golden]
         depths, poses = net(golden["target"], neighbours, golden["intrinsics"], 3, 4)
         answers = {"eval_inv_depth": depths[-1], "eval_pose": torch.stack(poses[-1], 1)}
@@ -72,10 +86,10 @@ def check(folder):
 
 
 @torch.inference_mode()
-def forward(size, neighbours, stages, inner, repeats):
-    net, (target, others, k) = network(), views(size, neighbours)
+def forward(size, neighbours, stages, inner, args):
+    net, (target, others, k) = compiled(network(), args.compile), views(size, neighbours, args.batch)
     imported = peak_mb()
-    result = seconds(lambda: net(target, others, k, stages, inner), repeats)
+    result = seconds(lambda: net(target, others, k, stages, inner), args.repeats, 3 if args.compile else 1)
     return {**result, "peak_mb": peak_mb(), "before_mb": imported}
 
 
@@ -102,8 +116,8 @@ def supervised_loss(depths, poses, truth, k):
     return loss
 
 
-def train(size, neighbours, batch, repeats):
-    net, (target, others, k) = network().train(), views(size, neighbours, batch)
+def train(size, neighbours, batch, args):
+    net, (target, others, k) = compiled(network().train(), args.compile), views(size, neighbours, batch)
     truth = torch.full((batch, 1, *size), 3.0), [torch.full((batch, 6), 0.02) for _ in others]
     optimizer = torch.optim.Adam(net.parameters(), 2e-4)
 
@@ -112,7 +126,7 @@ def train(size, neighbours, batch, repeats):
         supervised_loss(*net(target, others, k, 3, 4), truth, k).backward()
         optimizer.step()
 
-    return {**seconds(step, repeats), "peak_mb": peak_mb()}
+    return {**seconds(step, args.repeats, 3 if args.compile else 1), "peak_mb": peak_mb()}
 
 
 @torch.inference_mode()
@@ -142,8 +156,15 @@ def main():
     parser.add_argument("rest", nargs="+")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=["float32", "tf32"], default="float32")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    torch.set_default_device(args.device)
+    # cuDNN rounds to TF32 unless it is told not to.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
     torch.manual_seed(0)
     rest = args.rest
     if args.command == "check":
@@ -152,7 +173,7 @@ def main():
         result = layers(side(rest[0]), args.repeats)
     else:
         numbers = [int(text) for text in rest[1:]]
-        result = globals()[args.command](side(rest[0]), *numbers, args.repeats)
+        result = globals()[args.command](side(rest[0]), *numbers, args)
     print(json.dumps({"command": args.command, "arguments": rest, "torch": torch.__version__, **result}))
 
 

@@ -7,9 +7,12 @@
 //! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
 //! ```
 //!
-//! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads.
+//! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads; `DRO_DEVICE=cuda:0` measures
+//! `forward` and `train` on a card, `DRO_PRECISION=tf32` with its rounding; `DRO_BATCH` is the batch of `forward`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "measure/device.rs"]
+mod device;
 #[path = "measure/layers.rs"]
 mod layers;
 #[path = "measure/network.rs"]
@@ -48,6 +51,7 @@ fn main() {
         }
     };
     found["arguments"] = json!(words);
+    found["device"] = json!(device::name());
     found["threads"] = json!(rayon::current_num_threads());
     println!("{found}");
 }
@@ -57,7 +61,7 @@ fn side(text: &str) -> (usize, usize) {
     (height.parse().expect("a height"), width.parse().expect("a width"))
 }
 
-/// Times after one run to warm up.
+/// Times after one run to warm up; a run ends when the device has done its work.
 fn seconds(repeats: usize, mut run: impl FnMut()) -> Value {
     run();
     let mut times: Vec<f64> = (0..repeats.max(1))

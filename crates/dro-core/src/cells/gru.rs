@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder, linear};
+use dro_kernels::{blend_gate, reset_gate};
 
 /// A GRU cell on `[batch, ·]` vectors, in the form of RAFT and DRO (Cho et al. 2014, arXiv 1406.1078, with the roles of
 /// z and 1 − z as here):
@@ -38,6 +39,12 @@ pub(super) fn gated_update(
     q: &impl Module,
 ) -> Result<Tensor> {
     let hx = Tensor::cat(&[h, x], 1)?;
+    // On a card each launch counts; on a CPU candle's own operations are the faster ones.
+    if h.device().is_cuda() {
+        let (z, r) = (z.forward(&hx)?, r.forward(&hx)?);
+        let q = q.forward(&Tensor::cat(&[&reset_gate(&r, h)?, x], 1)?)?;
+        return blend_gate(&z, &q, h);
+    }
     let z = candle_nn::ops::sigmoid(&z.forward(&hx)?)?;
     let r = candle_nn::ops::sigmoid(&r.forward(&hx)?)?;
     let q = q.forward(&Tensor::cat(&[&(r * h)?, x], 1)?)?.tanh()?;

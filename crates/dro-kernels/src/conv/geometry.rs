@@ -3,7 +3,7 @@
 use candle_core::{Result, bail};
 
 /// Stride and zero padding of a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
     /// Stride of both axes, ≥ 1.
     pub stride: usize,

@@ -3,6 +3,9 @@
 mod activation;
 mod algorithm;
 mod backward;
+// Without cuDNN only the tests add a bias this way.
+#[cfg_attr(not(feature = "cudnn"), allow(dead_code))]
+mod bias;
 mod engine;
 mod epilogue;
 mod geometry;
@@ -30,6 +33,8 @@ pub use activation::Activation;
 pub use geometry::ConvGeometry;
 pub use prepared::PreparedConv;
 pub use reference::conv2d_reference;
+#[cfg(feature = "cudnn")]
+pub(crate) use shapes::ConvShape;
 pub use view::{MapView, Scratch};
 
 /// `y[n,o] = b[o] + Σ_i w[o,i] ⋆ x[n,i]` (cross-correlation, zero padding), differentiable in all three.
@@ -39,8 +44,9 @@ pub use view::{MapView, Scratch};
 /// * `bias`: `[out]`
 /// * result: `[batch, out, ⌊(height + 2·pad_y − kh) / stride⌋ + 1, …]`
 ///
-/// For f32 on the CPU the kernels of this crate run, forwards and backwards; for other types and devices, and under
-/// [`Kernels::Reference`](crate::Kernels::Reference), this is [`conv2d_reference`]. Weights are prepared at each call:
+/// For f32 on the CPU the kernels of this crate run, forwards and backwards, and on CUDA cuDNN does where the feature
+/// `cudnn` is on; for other types and devices, and under [`Kernels::Reference`](crate::Kernels::Reference), this is
+/// [`conv2d_reference`]. Weights are prepared at each call:
 /// see [`PreparedConv`] for weights that stay.
 ///
 /// 3×3, 1×5 and 5×1 kernels with stride 1 go through minimal filtering (Winograd), which rounds differently: results and
@@ -49,6 +55,18 @@ pub use view::{MapView, Scratch};
 /// # Errors
 /// When the shapes or types do not fit each other.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: ConvGeometry) -> Result<Tensor> {
+    #[cfg(feature = "cudnn")]
+    if x.device().is_cuda() {
+        use crate::cuda::cudnn;
+        let shape = shapes::check(x, weight, bias, geometry)?;
+        if cudnn::takes(x, weight, &shape) {
+            let y = cudnn::conv2d(x, weight, shape)?;
+            return match bias {
+                Some(bias) => bias::add_bias(&y, bias),
+                None => Ok(y),
+            };
+        }
+    }
     if !fast() || x.dtype() != DType::F32 || !x.device().is_cpu() || !weight.device().is_cpu() {
         return conv2d_reference(x, weight, bias, geometry);
     }

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor, bail};
 use super::ConvGeometry;
 
 /// Sizes of a convolution of `[batch, inputs, height, width]` with `[outputs, inputs, kernel_height, kernel_width]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConvShape {
     pub batch: usize,
     pub inputs: usize,

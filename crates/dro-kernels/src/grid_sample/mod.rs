@@ -1,14 +1,19 @@
 //! Sampling of images at pixel coordinates that are not integers.
 
 mod cpu;
+mod kernel;
+mod op;
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, WithDType, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use cpu::Dims;
+use op::GridSample;
 pub use reference::grid_sample_reference;
+
+use crate::launch::kernels_run;
 
 /// Bilinear samples of `image` at pixel coordinates, zero outside, differentiable in both arguments.
 ///
@@ -27,7 +32,8 @@ pub use reference::grid_sample_reference;
 /// * result: `[n, c, ho, wo]`
 ///
 /// Both may have any strides. On the CPU this is a parallel kernel for f32 and f64 whose result does not
-/// depend on the number of threads; on other devices it is [`grid_sample_reference`].
+/// depend on the number of threads. On CUDA it is a kernel for f32, whose gradient for the image is summed in any order
+/// and so differs from run to run in the last digits. Elsewhere it is [`grid_sample_reference`].
 ///
 /// # Errors
 /// When the shapes do not fit each other, the types differ, or the type is neither f32 nor f64.
@@ -42,7 +48,7 @@ pub use reference::grid_sample_reference;
 /// ```
 pub fn grid_sample(image: &Tensor, coords: &Tensor) -> Result<Tensor> {
     let dims = check(image, coords)?;
-    if image.device().is_cpu() {
+    if image.device().is_cpu() || kernels_run(&[image, coords]) {
         image.contiguous()?.apply_op2(&coords.contiguous()?, GridSample(dims))
     } else {
         grid_sample_reference(image, coords)
@@ -78,130 +84,4 @@ fn check(image: &Tensor, coords: &Tensor) -> Result<Dims> {
         )
     }
     Ok(Dims { batch, channels, height, width, out_height, out_width })
-}
-
-/// The samples; arguments are the image and the coordinates.
-struct GridSample(Dims);
-
-impl CustomOp2 for GridSample {
-    fn name(&self) -> &'static str {
-        "grid-sample"
-    }
-
-    fn cpu_fwd(
-        &self,
-        image: &CpuStorage,
-        image_layout: &Layout,
-        coords: &CpuStorage,
-        coords_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        fn run<T: WithDType>(
-            d: Dims,
-            image: (&CpuStorage, &Layout),
-            coords: (&CpuStorage, &Layout),
-        ) -> Result<CpuStorage> {
-            Ok(T::to_cpu_storage_owned(cpu::forward(d, values::<T>(image)?, values::<T>(coords)?)))
-        }
-        let (d, image, coords) = (self.0, (image, image_layout), (coords, coords_layout));
-        let out = match image.0 {
-            CpuStorage::F64(_) => run::<f64>(d, image, coords)?,
-            _ => run::<f32>(d, image, coords)?,
-        };
-        Ok((out, Shape::from((d.batch, d.channels, d.out_height, d.out_width))))
-    }
-
-    fn bwd(
-        &self,
-        image: &Tensor,
-        coords: &Tensor,
-        _result: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let grad_image = match image.track_op() {
-            true => Some(coords.apply_op2_no_bwd(&grad, &GradImage(self.0))?),
-            false => None,
-        };
-        let grad_coords = match coords.track_op() {
-            true => Some(image.apply_op3_no_bwd(coords, &grad, &GradCoords(self.0))?),
-            false => None,
-        };
-        Ok((grad_image, grad_coords))
-    }
-}
-
-/// The gradient for the image; arguments are the coordinates and the gradient of the samples.
-struct GradImage(Dims);
-
-impl CustomOp2 for GradImage {
-    fn name(&self) -> &'static str {
-        "grid-sample-grad-image"
-    }
-
-    fn cpu_fwd(
-        &self,
-        coords: &CpuStorage,
-        coords_layout: &Layout,
-        grad: &CpuStorage,
-        grad_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        fn run<T: WithDType>(
-            d: Dims,
-            coords: (&CpuStorage, &Layout),
-            grad: (&CpuStorage, &Layout),
-        ) -> Result<CpuStorage> {
-            Ok(T::to_cpu_storage_owned(cpu::grad_image(d, values::<T>(coords)?, values::<T>(grad)?)))
-        }
-        let (d, coords, grad) = (self.0, (coords, coords_layout), (grad, grad_layout));
-        let out = match grad.0 {
-            CpuStorage::F64(_) => run::<f64>(d, coords, grad)?,
-            _ => run::<f32>(d, coords, grad)?,
-        };
-        Ok((out, Shape::from((d.batch, d.channels, d.height, d.width))))
-    }
-}
-
-/// The gradient for the coordinates; arguments are the image, the coordinates and the gradient of the samples.
-struct GradCoords(Dims);
-
-impl CustomOp3 for GradCoords {
-    fn name(&self) -> &'static str {
-        "grid-sample-grad-coords"
-    }
-
-    fn cpu_fwd(
-        &self,
-        image: &CpuStorage,
-        image_layout: &Layout,
-        coords: &CpuStorage,
-        coords_layout: &Layout,
-        grad: &CpuStorage,
-        grad_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        type Argument<'a> = (&'a CpuStorage, &'a Layout);
-        fn run<T: WithDType>(
-            d: Dims,
-            image: Argument,
-            coords: Argument,
-            grad: Argument,
-        ) -> Result<CpuStorage> {
-            let (image, coords, grad) = (values::<T>(image)?, values::<T>(coords)?, values::<T>(grad)?);
-            Ok(T::to_cpu_storage_owned(cpu::grad_coords(d, image, coords, grad)))
-        }
-        let (d, image, coords, grad) =
-            (self.0, (image, image_layout), (coords, coords_layout), (grad, grad_layout));
-        let out = match image.0 {
-            CpuStorage::F64(_) => run::<f64>(d, image, coords, grad)?,
-            _ => run::<f32>(d, image, coords, grad)?,
-        };
-        Ok((out, Shape::from((d.batch, d.out_height, d.out_width, 2))))
-    }
-}
-
-/// The numbers of a contiguous argument.
-fn values<'a, T: WithDType>((storage, layout): (&'a CpuStorage, &'a Layout)) -> Result<&'a [T]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&T::cpu_storage_as_slice(storage)?[start..end]),
-        None => bail!("grid_sample: expected a contiguous tensor, found {layout:?}"),
-    }
 }

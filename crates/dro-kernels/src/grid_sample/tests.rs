@@ -4,22 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
 
 use super::{grid_sample, grid_sample_reference};
-
-/// Numbers in [-1, 1) from a formula, so that a failing case is one line to repeat.
-fn noise(seed: u64, count: usize) -> Vec<f64> {
-    (0..count as u64)
-        .map(|i| {
-            let mut z = (seed ^ 0x5bd1_e995).wrapping_add((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-        })
-        .collect()
-}
-
-fn tensor(seed: u64, shape: &[usize]) -> Tensor {
-    Tensor::from_vec(noise(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
-}
+use crate::testing::{assert_kernels_are, list, noise as tensor};
 
 /// Coordinates from two pixels outside to two pixels outside.
 fn coords(seed: u64, [n, ho, wo]: [usize; 3], [h, w]: [usize; 2]) -> Tensor {
@@ -28,10 +13,6 @@ fn coords(seed: u64, [n, ho, wo]: [usize; 3], [h, w]: [usize; 2]) -> Tensor {
     let scale = Tensor::new(&[half(w) + 2.0, half(h) + 2.0], &Device::Cpu).unwrap();
     let middle = Tensor::new(&[half(w), half(h)], &Device::Cpu).unwrap();
     xy.broadcast_mul(&scale).unwrap().broadcast_add(&middle).unwrap()
-}
-
-fn list(t: &Tensor) -> Vec<f64> {
-    t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn assert_close(a: &Tensor, b: &Tensor, tolerance: f64, what: &str) {
@@ -108,6 +89,21 @@ fn gradients_are_central_differences() {
             let difference = (moved(step) - moved(-step)) / (2.0 * step);
             assert!((difference - grad[i]).abs() < 1e-7, "{which}[{i}]: {difference} and {}", grad[i]);
         }
+    }
+}
+
+#[test]
+fn cuda_kernels_equal_the_reference() {
+    for [n, c, h, w, ho, wo] in [[1, 1, 1, 1, 1, 1], [2, 3, 5, 4, 3, 7], [3, 2, 1, 6, 9, 11]] {
+        // Multiples of 1/8, off the integers: f32 and f64 agree in which pixels are read.
+        let at = ((coords(2, [n, ho, wo], [h, w]) * 4.0).unwrap().floor().unwrap() * 0.25).unwrap();
+        let at = (at + 0.125).unwrap();
+        assert_kernels_are(
+            &|x| grid_sample(&x[0], &x[1]),
+            &|x| grid_sample_reference(&x[0], &x[1]),
+            &[tensor(1, &[n, c, h, w]), at],
+            1e-5,
+        );
     }
 }
 

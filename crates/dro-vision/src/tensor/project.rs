@@ -82,13 +82,14 @@ fn inverse_of_k(k: &Tensor) -> Result<Tensor> {
     Ok(Tensor::cat(&rows, 1)?)
 }
 
-/// Homogeneous pixels `[3, h·w]`, row by row, of the type and on the device of `like`.
+/// Homogeneous pixels `[3, h·w]`, row by row, of the type and on the device of `like`. Only one row and one column are
+/// copied to the device.
 fn pixels(h: usize, w: usize, like: &Tensor) -> Result<Tensor> {
-    let mut values = Vec::with_capacity(3 * h * w);
-    values.extend((0..h).flat_map(|_| (0..w).map(|x| x as f64)));
-    values.extend((0..h).flat_map(|y| (0..w).map(move |_| y as f64)));
-    values.resize(3 * h * w, 1.0);
-    Ok(Tensor::from_vec(values, (3, h * w), &Device::Cpu)?
-        .to_dtype(like.dtype())?
-        .to_device(like.device())?)
+    let axis = |size: usize, shape: (usize, usize)| -> Result<Tensor> {
+        let numbers = (0..size).map(|i| i as f64).collect::<Vec<_>>();
+        let axis = Tensor::from_vec(numbers, shape, &Device::Cpu)?.to_dtype(like.dtype())?;
+        Ok(axis.to_device(like.device())?.broadcast_as((h, w))?.contiguous()?)
+    };
+    let (x, y) = (axis(w, (1, w))?, axis(h, (h, 1))?);
+    Ok(Tensor::stack(&[&x, &y, &x.ones_like()?], 0)?.reshape((3, h * w))?)
 }

@@ -10,7 +10,7 @@ use dro_sfm::{
 use dro_vision::{Pinhole, intrinsics_tensor};
 use serde_json::{Value, json};
 
-use crate::{peak_mb, seconds};
+use crate::{device, peak_mb, seconds};
 
 /// The same images as the PyTorch side: a wave over all numbers, another phase per view.
 pub struct Views {
@@ -19,29 +19,29 @@ pub struct Views {
     pub intrinsics: Tensor,
 }
 
-pub fn views(size: (usize, usize), neighbours: usize, batch: usize) -> Views {
-    let device = Device::Cpu;
+pub fn views(size: (usize, usize), neighbours: usize, batch: usize, device: &Device) -> Views {
     let image = |seed: f64| {
         let count = (batch * 3 * size.0 * size.1) as f64;
-        let wave = Tensor::arange(0.0, count, &device).unwrap().affine(12.9898, seed).unwrap().sin().unwrap();
+        let wave =
+            Tensor::arange(0.0, count, &Device::Cpu).unwrap().affine(12.9898, seed).unwrap().sin().unwrap();
         let wave = wave.affine(0.5, 0.5).unwrap().reshape((batch, 3, size.0, size.1)).unwrap();
-        wave.to_dtype(DType::F32).unwrap()
+        wave.to_dtype(DType::F32).unwrap().to_device(device).unwrap()
     };
     let focal = 0.6 * size.1 as f64;
     let camera = Pinhole::new(focal, focal, size.1 as f64 / 2.0 - 0.5, size.0 as f64 / 2.0 - 0.5).unwrap();
     Views {
         target: image(0.0),
         neighbours: (0..neighbours).map(|i| image(1.0 + i as f64)).collect(),
-        intrinsics: intrinsics_tensor(&camera, batch, &device).unwrap(),
+        intrinsics: intrinsics_tensor(&camera, batch, device).unwrap(),
     }
 }
 
-fn network(size: (usize, usize)) -> DroNet {
+fn network(size: (usize, usize), device: &Device) -> DroNet {
     let config = ModelConfig::from_version("it12-h-out", 0.2, 80.0, size).unwrap();
-    let net = DroNet::new(&config, formula_weights(&config).unwrap().var_builder(&Device::Cpu)).unwrap();
+    let net = DroNet::new(&config, formula_weights(&config).unwrap().var_builder(device)).unwrap();
     match kernels() {
-        Kernels::Fast => net.prepared().unwrap(),
-        Kernels::Reference => net,
+        Kernels::Fast if device.is_cpu() => net.prepared().unwrap(),
+        _ => net,
     }
 }
 
@@ -53,7 +53,8 @@ pub fn forward(
     inner: usize,
     repeats: usize,
 ) -> Value {
-    let (net, views) = (network(size), views(size, neighbours, 1));
+    let device = device::open();
+    let (net, views) = (network(size, &device), views(size, neighbours, device::batch(), &device));
     let schedule = net.schedule(Iterations { stages, inner }, Coupling::Jacobi);
     let before = peak_mb();
     let mut found = seconds(repeats, || {
@@ -62,6 +63,7 @@ pub fn forward(
         let (solution, optimizer) =
             net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut []).unwrap();
         net.full_size_of(&encoded, &solution, &optimizer).unwrap();
+        device.synchronize().unwrap();
     });
     found["before_mb"] = json!(before);
     found["peak_mb"] = json!(peak_mb());
@@ -70,7 +72,7 @@ pub fn forward(
 
 /// Milliseconds of each part.
 pub fn profile(size: (usize, usize), neighbours: usize, repeats: usize) -> Value {
-    let (net, views) = (network(size), views(size, neighbours, 1));
+    let (net, views) = (network(size, &Device::Cpu), views(size, neighbours, 1, &Device::Cpu));
     let time = |run: &mut dyn FnMut()| seconds(repeats, run)["min_s"].as_f64().unwrap() * 1e3;
     let encode = || net.encode(&views.target, &views.neighbours, &views.intrinsics, false).unwrap();
     let encoded = encode();

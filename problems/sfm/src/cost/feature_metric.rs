@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use dro_core::{BlockId, Cost, CostFunction, Point, Space};
+use dro_core::{BlockId, Cost, CostFunction, Kernels, Point, Space, kernels};
 use dro_vision::{depth_from_inverse, euler_to_matrix, warp};
 
-use super::fused::{FusedCost, Maps};
+use super::{
+    fused::{FusedCost, Maps},
+    one_pass::OnePassCost,
+};
 use crate::{
     Result,
     network::{InverseDepthRange, repeat_each},
@@ -33,6 +36,7 @@ enum Form {
         range: InverseDepthRange,
     },
     Fused(Arc<FusedCost>),
+    OnePass(OnePassCost),
 }
 
 impl FeatureMetricCost {
@@ -47,6 +51,9 @@ impl FeatureMetricCost {
     ) -> Result<Self> {
         let (batch, _, height, width) = target.dims4()?;
         let count = neighbours.dim(0)? / batch;
+        if target.device().is_cuda() && kernels() == Kernels::Fast {
+            return Self::one_pass(target, neighbours, intrinsics, range);
+        }
         let form = Form::Tensors {
             target: repeat_each(target, count)?,
             neighbours: neighbours.clone(),
@@ -54,6 +61,18 @@ impl FeatureMetricCost {
             range,
         };
         Ok(Self { space: super::sfm_space(height, width, count)?, form })
+    }
+
+    /// The same cost, with gradients, as few kernels: what [`new`](Self::new) takes on CUDA.
+    pub(super) fn one_pass(
+        target: &Tensor,
+        neighbours: &Tensor,
+        intrinsics: &Tensor,
+        range: InverseDepthRange,
+    ) -> Result<Self> {
+        let (batch, _, height, width) = target.dims4()?;
+        let space = super::sfm_space(height, width, neighbours.dim(0)? / batch)?;
+        Ok(Self { space, form: Form::OnePass(OnePassCost::new(target, neighbours, intrinsics, range)?) })
     }
 
     /// The same cost without gradients, from one pass over pixels that needs no memory but the map's; arguments as of
@@ -86,6 +105,7 @@ impl CostFunction for FeatureMetricCost {
                 let maps = if block == super::INVERSE_DEPTH { Maps::Mean } else { Maps::Each };
                 Ok(fused.evaluate(inverse_depth, poses, maps)?)
             }
+            Form::OnePass(cost) => Ok(cost.evaluate(inverse_depth, poses, block == super::INVERSE_DEPTH)?),
             Form::Tensors { target, neighbours, intrinsics, range } => {
                 let evaluate = || -> Result<Cost> {
                     let (batch, pairs) = (at.batch(), neighbours.dim(0)?);
@@ -110,6 +130,6 @@ impl CostFunction for FeatureMetricCost {
     }
 
     fn is_differentiable(&self) -> bool {
-        matches!(self.form, Form::Tensors { .. })
+        !matches!(self.form, Form::Fused(_))
     }
 }

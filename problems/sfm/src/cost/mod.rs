@@ -5,6 +5,7 @@ pub mod census;
 mod edge_filter;
 mod feature_metric;
 mod fused;
+mod one_pass;
 mod warp;
 
 use dro_core::{Block, BlockId, Space};

@@ -32,6 +32,8 @@ impl Module for DepthHead {
 pub struct PoseHead {
     pub(super) conv1: Conv,
     pub(super) conv2: Conv,
+    /// [`ROTATION_SCALE`] on the device, of the weights' type.
+    scale: Tensor,
 }
 
 /// Rotations move the picture much more than translations: the published scale.
@@ -43,6 +45,7 @@ impl PoseHead {
         Ok(Self {
             conv1: Conv::same(inputs, hidden, (3, 3), vb.pp("conv1_pose"))?,
             conv2: Conv::same(hidden, 6, (3, 3), vb.pp("conv2_pose"))?,
+            scale: Tensor::new(&ROTATION_SCALE, vb.device())?.to_dtype(vb.dtype())?,
         })
     }
 }
@@ -51,8 +54,7 @@ impl Module for PoseHead {
     /// `[n, inputs, h, w]` → `[n, 6]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let pose = self.conv2.forward(&self.conv1.forward(x)?.relu()?)?.mean((2, 3))?;
-        let scale = Tensor::new(&ROTATION_SCALE, x.device())?.to_dtype(x.dtype())?;
-        pose.broadcast_mul(&scale)
+        pose.broadcast_mul(&self.scale)
     }
 }
 

@@ -17,7 +17,7 @@ use candle_nn::{Module, VarBuilder};
 use dro_core::{
     Bound, Budget, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule, Solution, minimize,
 };
-use dro_vision::scale_intrinsics;
+use dro_vision::{kept_uploads, scale_intrinsics};
 
 use crate::{
     Result,
@@ -187,6 +187,7 @@ impl DroNet {
         observers: &mut [&mut dyn Observer],
     ) -> Result<(Solution, Bound<'_>)> {
         let start = &encoded.start;
+        let _kept = kept_uploads(start.get(INVERSE_DEPTH).device());
         let mut optimizer = Bound::new(cost.space())
             .with("inverse_depth", &self.depth_rule, start, Some(&encoded.depth_context))?
             .with("poses", &self.pose_rule, start, Some(&encoded.pose_context))?;

@@ -32,9 +32,20 @@ impl InverseDepthRange {
     pub fn scale(&self, x: &Tensor) -> Result<Tensor> {
         match *self {
             Self::Raw => Ok(x.clone()),
+            Self::Scaled { .. } => {
+                let (scale, shift) = self.scale_and_shift();
+                x.affine(scale, shift)
+            }
+        }
+    }
+
+    /// `(a, b)` with inverse depth a·x + b.
+    pub(crate) fn scale_and_shift(&self) -> (f64, f64) {
+        match *self {
+            Self::Raw => (1.0, 0.0),
             Self::Scaled { min_depth_m, max_depth_m } => {
                 let farthest = max_depth_m.recip();
-                x.affine(min_depth_m.recip() - farthest, farthest)
+                (min_depth_m.recip() - farthest, farthest)
             }
         }
     }
