@@ -1,6 +1,6 @@
 //! Which way a convolution is computed.
 
-use super::winograd::{Axis, Five, One, Three};
+use super::winograd::{Axis, Five, LongFive, LongThree, One, Three};
 
 /// A way to turn a convolution into matrix products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,16 @@ pub(crate) enum Algorithm {
     Row5,
     /// Minimal filtering F(4, 5) along columns, kernel 5×1, stride 1.
     Column5,
+    /// F(6×6, 3×3).
+    LongSquare3,
+    /// F(6, 5) along rows.
+    LongRow5,
+    /// F(6, 5) along columns.
+    LongColumn5,
 }
+
+/// From this many weights of a 3×3 convolution on, those of F(6×6, 3×3) would not fit into the last level of cache.
+const LARGE: usize = 256 * 256;
 
 impl Algorithm {
     /// The way for a kernel (height, width) and a stride.
@@ -26,12 +35,26 @@ impl Algorithm {
         }
     }
 
+    /// The way for weights `[outputs, inputs, kernel]` that are transformed once and meet maps much larger than a tile.
+    ///
+    /// Tiles of six outputs per axis need fewer multiplications, more transformed weights, and round more.
+    pub fn prepared([outputs, inputs]: [usize; 2], kernel: (usize, usize), stride: usize) -> Self {
+        match Self::of(kernel, stride) {
+            Self::Square3 if outputs * inputs < LARGE => Self::LongSquare3,
+            Self::Row5 => Self::LongRow5,
+            Self::Column5 => Self::LongColumn5,
+            other => other,
+        }
+    }
+
     /// The number of matrix products.
     pub fn points(self) -> usize {
         match self {
             Self::Patches => 1,
             Self::Square3 => Three::POINTS * Three::POINTS,
             Self::Row5 | Self::Column5 => Five::POINTS,
+            Self::LongSquare3 => LongThree::POINTS * LongThree::POINTS,
+            Self::LongRow5 | Self::LongColumn5 => LongFive::POINTS,
         }
     }
 
@@ -43,6 +66,9 @@ impl Algorithm {
             Self::Square3 => (three, three),
             Self::Row5 => (one, five),
             Self::Column5 => (five, one),
+            Self::LongSquare3 => (LongThree::OUTPUTS, LongThree::OUTPUTS),
+            Self::LongRow5 => (one, LongFive::OUTPUTS),
+            Self::LongColumn5 => (LongFive::OUTPUTS, one),
         }
     }
 }

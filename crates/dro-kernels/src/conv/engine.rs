@@ -15,7 +15,7 @@ use super::shapes::ConvShape;
 use super::source::Source;
 use super::tiles::{PACK, Runs, Tiling};
 use super::weights::Packed;
-use super::winograd::{Five, One, OutputBuffers, Three, pack_inputs, store_outputs};
+use super::winograd::{Five, LongFive, LongThree, One, OutputBuffers, Three, pack_inputs, store_outputs};
 use super::{MapView, Scratch};
 use crate::simd::micro_kernel::product;
 use crate::simd::{Arch, Block, Simd, WithSimd, block, block_of};
@@ -146,6 +146,11 @@ impl WithSimd for Pack<'_> {
             Algorithm::Square3 => pack_inputs::<S, Three, Three>(simd, source, shape, runs, panels),
             Algorithm::Row5 => pack_inputs::<S, One, Five>(simd, source, shape, runs, panels),
             Algorithm::Column5 => pack_inputs::<S, Five, One>(simd, source, shape, runs, panels),
+            Algorithm::LongSquare3 => {
+                pack_inputs::<S, LongThree, LongThree>(simd, source, shape, runs, panels);
+            }
+            Algorithm::LongRow5 => pack_inputs::<S, One, LongFive>(simd, source, shape, runs, panels),
+            Algorithm::LongColumn5 => pack_inputs::<S, LongFive, One>(simd, source, shape, runs, panels),
         }
     }
 }
@@ -268,6 +273,15 @@ impl WithSimd for Group<'_> {
                     }
                     Algorithm::Column5 => {
                         store_outputs::<S, Five, One>(simd, &outputs, products, channel, slabs, buffers)
+                    }
+                    Algorithm::LongSquare3 => store_outputs::<S, LongThree, LongThree>(
+                        simd, &outputs, products, channel, slabs, buffers,
+                    ),
+                    Algorithm::LongRow5 => {
+                        store_outputs::<S, One, LongFive>(simd, &outputs, products, channel, slabs, buffers)
+                    }
+                    Algorithm::LongColumn5 => {
+                        store_outputs::<S, LongFive, One>(simd, &outputs, products, channel, slabs, buffers)
                     }
                 }
             }

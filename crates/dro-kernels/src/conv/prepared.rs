@@ -69,7 +69,8 @@ impl PreparedConv {
             let values = weight.flatten_all()?.to_vec1::<f32>()?;
             let taps = kernel.0 * kernel.1;
             let view = Weights { values: &values, outputs, inputs, taps, adjoint: false };
-            let weights = Packed::new(arch, &view, Algorithm::of(kernel, geometry.stride));
+            let weights =
+                Packed::new(arch, &view, Algorithm::prepared([outputs, inputs], kernel, geometry.stride));
             let bias = bias.as_ref().map(Tensor::to_vec1).transpose()?;
             Form::Fast(Prepared { arch, weights, bias })
         } else {

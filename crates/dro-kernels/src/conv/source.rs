@@ -63,6 +63,17 @@ impl<'a> Source<'a> {
         let row = &plane[y as usize * self.width..][..self.width];
         // Inside, no element is checked for itself.
         let last = x + (step * out.len().saturating_sub(1)) as isize;
+        if step == 2 && x >= 0 && last < row.len() as isize {
+            // A constant step becomes vector instructions.
+            let pairs = pulp::as_arrays::<2, f32>(&row[x as usize..]).0;
+            for (out, pair) in out.iter_mut().zip(pairs) {
+                *out = pair[0];
+            }
+            if let Some(out) = out.last_mut() {
+                *out = row[last as usize];
+            }
+            return;
+        }
         if x >= 0 && last < row.len() as isize {
             for (out, value) in out.iter_mut().zip(row[x as usize..].iter().step_by(step)) {
                 *out = *value;

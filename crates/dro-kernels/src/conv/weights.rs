@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::algorithm::Algorithm;
 use super::patches;
-use super::winograd::{Five, One, Three, transform_weights};
+use super::winograd::{Five, LongFive, LongThree, One, Three, transform_weights};
 use crate::simd::{Arch, Block, Simd, WithSimd, block};
 
 /// Weights `[outputs, inputs, taps]` in memory, or those of the adjoint.
@@ -91,6 +91,11 @@ impl WithSimd for Pack<'_> {
             Algorithm::Square3 => transform_weights::<S, Three, Three>(simd, weights, first, panel),
             Algorithm::Row5 => transform_weights::<S, One, Five>(simd, weights, first, panel),
             Algorithm::Column5 => transform_weights::<S, Five, One>(simd, weights, first, panel),
+            Algorithm::LongSquare3 => {
+                transform_weights::<S, LongThree, LongThree>(simd, weights, first, panel);
+            }
+            Algorithm::LongRow5 => transform_weights::<S, One, LongFive>(simd, weights, first, panel),
+            Algorithm::LongColumn5 => transform_weights::<S, LongFive, One>(simd, weights, first, panel),
         }
     }
 }

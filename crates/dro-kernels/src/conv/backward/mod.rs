@@ -45,10 +45,10 @@ pub(super) fn grad_x(arch: Arch, shape: &ConvShape, weight: &[f32], grad: &[f32]
 /// The gradient for the weight, the same way as the convolution goes.
 pub(super) fn grad_weight(arch: Arch, shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
     match Algorithm::of(shape.kernel, shape.geometry.stride) {
-        Algorithm::Patches => weight::grad_weight(arch, shape, x, grad),
         Algorithm::Square3 => filtered::grad_weight::<Three, Three>(arch, shape, x, grad),
         Algorithm::Row5 => filtered::grad_weight::<One, Five>(arch, shape, x, grad),
         Algorithm::Column5 => filtered::grad_weight::<Five, One>(arch, shape, x, grad),
+        _ => weight::grad_weight(arch, shape, x, grad),
     }
 }
 

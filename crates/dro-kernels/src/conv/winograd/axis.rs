@@ -26,6 +26,7 @@ pub(crate) trait Axis: Copy + Send + Sync {
         Self::input_pair::<S, 0>(simd, &d, &mut out);
         Self::input_pair::<S, 1>(simd, &d, &mut out);
         Self::input_pair::<S, 2>(simd, &d, &mut out);
+        Self::input_pair::<S, 3>(simd, &d, &mut out);
         out[Self::POINTS - 1] = dot(simd, const { Self::MATRICES.input[Self::POINTS - 1] }, &d);
         out
     }
@@ -59,6 +60,10 @@ pub(crate) trait Axis: Copy + Send + Sync {
         out[1] = dot(simd, const { without_second(&Self::MATRICES.output[1]) }, &differences);
         out[2] = dot(simd, const { without_second(&Self::MATRICES.output[2]) }, &sums);
         out[3] = dot(simd, const { without_second(&Self::MATRICES.output[3]) }, &differences);
+        if Self::OUTPUTS > 4 {
+            out[4] = dot(simd, const { without_second(&Self::MATRICES.output[4]) }, &sums);
+            out[5] = dot(simd, const { without_second(&Self::MATRICES.output[5]) }, &differences);
+        }
         out
     }
 
@@ -73,6 +78,7 @@ pub(crate) trait Axis: Copy + Send + Sync {
         Self::output_adjoint_pair::<S, 0>(simd, &y, &mut out);
         Self::output_adjoint_pair::<S, 1>(simd, &y, &mut out);
         Self::output_adjoint_pair::<S, 2>(simd, &y, &mut out);
+        Self::output_adjoint_pair::<S, 3>(simd, &y, &mut out);
         out[Self::POINTS - 1] =
             dot(simd, const { column(&Self::MATRICES.output, Self::POINTS - 1, 1, 0) }, &y);
         out
@@ -135,7 +141,9 @@ fn dot<S: Simd>(simd: S, c: [f32; MAX], x: &[S::f32s; MAX]) -> S::f32s {
     let sum = add_term(simd, sum, c[4], x[4]);
     let sum = add_term(simd, sum, c[5], x[5]);
     let sum = add_term(simd, sum, c[6], x[6]);
-    match add_term(simd, sum, c[7], x[7]) {
+    let sum = add_term(simd, sum, c[7], x[7]);
+    let sum = add_term(simd, sum, c[8], x[8]);
+    match add_term(simd, sum, c[9], x[9]) {
         Some(sum) => sum,
         None => simd.splat_f32s(0.0),
     }
@@ -165,6 +173,14 @@ pub(crate) struct Three;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Five;
 
+/// F(6, 3): 8 multiplications instead of 18.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LongThree;
+
+/// F(6, 5): 10 multiplications instead of 30.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LongFive;
+
 impl Axis for One {
     const OUTPUTS: usize = 1;
     const TAPS: usize = 1;
@@ -177,5 +193,15 @@ impl Axis for Three {
 
 impl Axis for Five {
     const OUTPUTS: usize = 4;
+    const TAPS: usize = 5;
+}
+
+impl Axis for LongThree {
+    const OUTPUTS: usize = 6;
+    const TAPS: usize = 3;
+}
+
+impl Axis for LongFive {
+    const OUTPUTS: usize = 6;
     const TAPS: usize = 5;
 }

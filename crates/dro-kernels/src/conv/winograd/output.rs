@@ -2,7 +2,7 @@
 
 use super::Axis;
 use super::points::MAX;
-use super::shuffle::{TILE, load_rows, store_pixels};
+use super::shuffle::{PART, load_rows, store_pixels};
 use crate::conv::engine::{IMAGES, Outputs};
 use crate::simd::{MAX_COLUMNS, Simd, block_of};
 
@@ -109,7 +109,12 @@ fn interleave<S: Simd, X: Axis>(
         return;
     }
     for at in 0..used.div_ceil(S::F32_LANES) {
-        let [a, b, c, d, ..] = load_rows(simd, lanes, TILE, at);
-        store_pixels(simd, [a, b, c, d], &mut line[at * TILE * S::F32_LANES..]);
+        let tiles = load_rows(simd, lanes, X::OUTPUTS, at);
+        let line = &mut line[at * X::OUTPUTS * S::F32_LANES..];
+        // From the last part on, because it is filled up with zeros that reach into the next tile.
+        if X::OUTPUTS > PART {
+            store_pixels(simd, [tiles[4], tiles[5], tiles[6], tiles[7]], line, X::OUTPUTS, PART);
+        }
+        store_pixels(simd, [tiles[0], tiles[1], tiles[2], tiles[3]], line, X::OUTPUTS, 0);
     }
 }

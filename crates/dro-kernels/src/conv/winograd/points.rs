@@ -1,7 +1,7 @@
 //! The matrices of minimal filtering from interpolation points (Toom and Cook).
 
 /// The most multiplications along one axis.
-pub(crate) const MAX: usize = 8;
+pub(crate) const MAX: usize = 10;
 
 /// A matrix with at most [`MAX`] rows and columns; what is beyond its size is 0.
 pub(crate) type Matrix = [[f32; MAX]; MAX];
@@ -20,22 +20,32 @@ pub(crate) struct Matrices {
 /// Finite interpolation points: 0, then pairs ±a. Small numbers keep the rounding errors small.
 ///
 /// A pair shares its products with the even and the odd inputs, see [`Axis`](super::Axis).
-const POINTS: [f64; 7] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
+const POINTS: [f64; MAX] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 0.0, 0.0, 0.0];
 
-/// The matrices with the first n − 1 of [`POINTS`] and ∞.
+/// For more than [`POINTS`] has: with ±4/5 and ±5/4 in place of ±1, the errors of F(6, 5) are smaller than with ±1 and
+/// any fourth pair of simple fractions.
+const MANY_POINTS: [f64; MAX] = [0.0, 0.8, -0.8, 2.0, -2.0, 0.5, -0.5, 1.25, -1.25, 0.0];
+
+/// The points for n multiplications.
+const fn finite_points(n: usize) -> [f64; MAX] {
+    if n > 8 { MANY_POINTS } else { POINTS }
+}
+
+/// The matrices with the first n − 1 of the finite points and ∞.
 ///
 /// With points `a_j`, `f_j = Π_{l≠j} (a_j − a_l)`: `Aᵀ[i, j] = a_jⁱ`, `G[j, k] = a_jᵏ / f_j`, and row j of Bᵀ holds the
 /// coefficients of `Π_{l≠j} (x − a_l)`. At ∞: the leading coefficients, and `Π (x − a_l)` over all finite points.
 pub(crate) const fn matrices(m: usize, r: usize) -> Matrices {
     let n = m + r - 1;
+    let points = finite_points(n);
     let (mut input, mut output, mut weight) = ([[0.0; MAX]; MAX], [[0.0; MAX]; MAX], [[0.0; MAX]; MAX]);
     let mut j = 0;
     while j + 1 < n {
-        let (polynomial, mut factor) = (product(n - 1, j), 1.0);
+        let (polynomial, mut factor) = (product(&points, n - 1, j), 1.0);
         let mut l = 0;
         while l + 1 < n {
             if l != j {
-                factor *= POINTS[j] - POINTS[l];
+                factor *= points[j] - points[l];
             }
             l += 1;
         }
@@ -48,12 +58,12 @@ pub(crate) const fn matrices(m: usize, r: usize) -> Matrices {
             if k < r {
                 weight[j][k] = (power / factor) as f32;
             }
-            power *= POINTS[j];
+            power *= points[j];
             k += 1;
         }
         j += 1;
     }
-    let polynomial = product(n - 1, MAX);
+    let polynomial = product(&points, n - 1, MAX);
     let mut k = 0;
     while k < n {
         input[n - 1][k] = polynomial[k] as f32;
@@ -65,7 +75,7 @@ pub(crate) const fn matrices(m: usize, r: usize) -> Matrices {
 }
 
 /// Coefficients of `Π (x − a_l)` over the first `count` points without the one at `skip`, lowest power first.
-const fn product(count: usize, skip: usize) -> [f64; MAX] {
+const fn product(points: &[f64; MAX], count: usize, skip: usize) -> [f64; MAX] {
     let mut c = [0.0; MAX];
     c[0] = 1.0;
     let mut l = 0;
@@ -73,10 +83,10 @@ const fn product(count: usize, skip: usize) -> [f64; MAX] {
         if l != skip {
             let mut k = MAX - 1;
             while k > 0 {
-                c[k] = c[k - 1] - POINTS[l] * c[k];
+                c[k] = c[k - 1] - points[l] * c[k];
                 k -= 1;
             }
-            c[0] *= -POINTS[l];
+            c[0] *= -points[l];
         }
         l += 1;
     }
@@ -90,7 +100,7 @@ mod tests {
     /// `y = Aᵀ [(G g) ∘ (Bᵀ d)]` is the correlation of d with g, for every size that is used.
     #[test]
     fn matrices_filter() {
-        for (m, r) in [(1, 1), (2, 3), (4, 3), (4, 5), (2, 5)] {
+        for (m, r) in [(1, 1), (2, 3), (4, 3), (6, 3), (4, 5), (6, 5)] {
             let (n, t) = (m + r - 1, matrices(m, r));
             let d: Vec<f64> = (0..n).map(|i| (1.3 * i as f64 + 0.2).sin()).collect();
             let g: Vec<f64> = (0..r).map(|i| (0.7 * i as f64 - 1.1).cos()).collect();
@@ -100,7 +110,7 @@ mod tests {
             for i in 0..m {
                 let direct: f64 = (0..r).map(|k| d[i + k] * g[k]).sum();
                 let filtered = apply(&t.output[i], &p);
-                assert!((direct - filtered).abs() < 2e-6, "F({m},{r})[{i}]: {direct} and {filtered}");
+                assert!((direct - filtered).abs() < 3e-6, "F({m},{r})[{i}]: {direct} and {filtered}");
             }
         }
     }
