@@ -1,6 +1,7 @@
 //! Sampling of images at pixel coordinates that are not integers.
 
 mod cpu;
+#[cfg(any(test, feature = "cuda"))]
 mod kernel;
 mod op;
 mod reference;

@@ -4,10 +4,9 @@
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, WithDType, bail};
 
-use super::{
-    cpu::{self, Dims},
-    kernel,
-};
+use super::cpu::{self, Dims};
+#[cfg(any(test, feature = "cuda"))]
+use super::kernel;
 
 /// The samples; arguments are the image and the coordinates.
 pub(super) struct GridSample(pub(super) Dims);
