@@ -164,7 +164,7 @@ fn train_style_in_training_mode() {
 #[test]
 fn gauss_seidel_is_another_answer() {
     // The vectors are Jacobi; if both couplings gave them, one of the two would not be implemented.
-    let golden = Golden::load("scannet_style", "it12-h-out", 0.2, 10.0);
+    let golden = Golden::load("scannet_style", "it12-h-out", 0.2, 10.0, &Device::Cpu);
     let encoded = golden.encode(false);
     let cost = encoded.feature_metric_cost().unwrap();
     let solve = |coupling| {
