@@ -15,6 +15,7 @@ mod sfm_train;
 mod solve;
 mod threads;
 mod train;
+mod training;
 mod values;
 mod weights;
 

@@ -1,14 +1,13 @@
 //! The configuration of a training.
 
-use std::{fs, path::Path};
-
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use dro_train::{
     Curriculum, EstimatorConfig, OptimizerConfig, RateSchedule, Settings, TensorLoss, Validation,
 };
 use serde::{Deserialize, Serialize};
 
 use super::rules::{Rule, Tasks};
+use crate::training::Configuration;
 
 /// A training, as in a TOML file. Every key has a default; keys that nobody knows are errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,26 +60,7 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Reads and checks a file; errors name it and the key.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let config: Self = toml::from_str(&text).map_err(|error| {
-            // The line and its key, where the parser knows them, instead of its drawing of several lines.
-            let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
-            let place = line.map_or(String::new(), |line| {
-                let key =
-                    text.lines().nth(line).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
-                let key = key.map_or(String::new(), |key| format!(", {key}"));
-                format!(", line {}{key}", line + 1)
-            });
-            anyhow!("{}{place}: {}", path.display(), error.message())
-        })?;
-        config.validate().with_context(|| path.display().to_string())?;
-        Ok(config)
-    }
-
-    /// The first setting that is out of range.
+impl Configuration for Config {
     fn validate(&self) -> Result<()> {
         if !(self.clip >= 0.0 && self.clip.is_finite()) {
             return Err(anyhow!("clip: expected at least 0, found {}", self.clip));
@@ -95,6 +75,16 @@ impl Config {
         self.tasks.validate()
     }
 
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn comparable(&self) -> Self {
+        Self { steps: 1, checkpoint_every: 1, ..self.clone() }
+    }
+}
+
+impl Config {
     /// The part that the trainer knows.
     pub fn settings(&self) -> Settings {
         Settings {
@@ -107,10 +97,5 @@ impl Config {
             average: None,
             validation: self.validation,
         }
-    }
-
-    /// All of it, defaults written out.
-    pub fn to_toml(&self) -> Result<String> {
-        Ok(toml::to_string(self)?)
     }
 }

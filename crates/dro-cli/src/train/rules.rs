@@ -1,14 +1,19 @@
 //! The rules that can be trained, and what they can be trained on. Another kind is a variant here and an arm in
 //! [`train`]: anything that is an [`Unroll`](dro_train::Unroll) will do.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use dro_core::rules::DenseGru;
 use dro_testbed::training::{Recurrent, RecurrentTasks};
-use dro_train::{GpSamples, TensorUnroll};
-use serde::{Deserialize, Serialize};
+use dro_train::{GpSamples, Session, TensorUnroll, Trainer, Unroll};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::job::Job;
-use crate::Outcome;
+use super::config::Config;
+use crate::{
+    Outcome,
+    training::{Job, number},
+};
 
 /// `[rule]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,14 +80,14 @@ impl Tasks {
 }
 
 /// Runs a job with the rule and the tasks that its configuration names.
-pub fn train(job: Job) -> Result<Outcome> {
+pub fn train(job: Job<Config>) -> Result<Outcome> {
     match (job.config.rule.clone(), job.config.tasks.clone()) {
         (Rule::DenseGru(Dense { hidden }), Tasks::GaussianProcess(tasks)) => {
             let dim = tasks.dim;
             let loss = job.config.loss;
-            job.run(TensorUnroll::new(move |vb| DenseGru::new(dim, hidden, vb), tasks, loss)?)
+            run(job, TensorUnroll::new(move |vb| DenseGru::new(dim, hidden, vb), tasks, loss)?)
         }
-        (Rule::Recurrent, Tasks::Generated(_)) => job.run(Recurrent),
+        (Rule::Recurrent, Tasks::Generated(_)) => run(job, Recurrent),
         (Rule::DenseGru(_), Tasks::Generated(_)) => {
             bail!("tasks.kind: expected \"gaussian-process\" for the rule \"dense-gru\", found \"generated\"")
         }
@@ -90,4 +95,22 @@ pub fn train(job: Job) -> Result<Outcome> {
             bail!("tasks.kind: expected \"generated\" for the rule \"recurrent\", found \"gaussian-process\"")
         }
     }
+}
+
+fn run<U: Unroll>(job: Job<Config>, unroll: U) -> Result<Outcome>
+where
+    U::State: Serialize + DeserializeOwned + 'static,
+{
+    let open = |config: &Config, out: &Path, about: &str, again| {
+        let (about, every, settings) = (about.to_owned(), config.checkpoint_every, config.settings());
+        let estimator = config.estimator.build()?;
+        Ok(match again {
+            true => Session::resume(unroll, estimator, settings, out, about, every)?,
+            false => (Session::start(Trainer::new(unroll, estimator, settings)?, out, about, every)?, None),
+        })
+    };
+    job.run("dro train", open, |metric, measured| {
+        let validation = measured.and_then(|metric| metric.validation);
+        format!("loss {}, validation {}", number(metric.loss), number(validation))
+    })
 }
