@@ -8,7 +8,7 @@ use super::channels_last::ChannelsLast;
 use crate::conv::Scratch;
 use crate::conv::shapes::ConvShape;
 use crate::conv::tiles::Tiling;
-use crate::conv::winograd::{Axis, TOGETHER, pack_gradient_tiles, pack_input_tiles, store_weight_gradient};
+use crate::conv::winograd::{Axis, OfGradients, OfInputs, TOGETHER, pack_tiles, store_weight_gradient};
 use crate::simd::micro_kernel::{Strided, add_product};
 use crate::simd::{Arch, Block, Simd, WithSimd, block, block_of};
 
@@ -136,9 +136,9 @@ impl<Y: Axis, X: Axis> WithSimd for Transform<'_, Y, X> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { maps, tiling, first, out, .. } = self;
         if self.is_gradient {
-            pack_gradient_tiles::<S, Y, X>(simd, maps, tiling, first, out);
+            pack_tiles::<S, Y, X, OfGradients>(simd, maps, tiling, first, out);
         } else {
-            pack_input_tiles::<S, Y, X>(simd, maps, tiling, first, out);
+            pack_tiles::<S, Y, X, OfInputs>(simd, maps, tiling, first, out);
         }
     }
 }

@@ -9,44 +9,46 @@ use crate::conv::backward::ChannelsLast;
 use crate::conv::tiles::Tiling;
 use crate::simd::Simd;
 
-/// Writes Bᵀ d B of the tiles from `first` on: `out` is `[points, tiles, channels]`.
-#[inline(always)]
-pub(in crate::conv) fn pack_input_tiles<S: Simd, Y: Axis, X: Axis>(
-    simd: S,
-    maps: &ChannelsLast,
-    tiling: &Tiling,
-    first: usize,
-    out: &mut [f32],
-) {
-    let tiles = out.len() / (Y::POINTS * X::POINTS * maps.channels);
-    for tile in 0..tiles {
-        let (image, y, x) = tiling.place(first + tile);
-        for channel in (0..maps.channels).step_by(S::F32_LANES) {
-            let mut rows = [[simd.splat_f32s(0.0); MAX]; MAX];
-            for j in 0..X::POINTS {
-                let mut d = [simd.splat_f32s(0.0); MAX];
-                for i in 0..Y::POINTS {
-                    d[i] = S::as_simd_f32s(&maps.pixels_from(image, y + i, x + j)[channel..]).0[0];
-                }
-                let d = Y::input(simd, d);
-                for i in 0..Y::POINTS {
-                    rows[i][j] = d[i];
-                }
-            }
-            for i in 0..Y::POINTS {
-                let d = X::input(simd, rows[i]);
-                for j in 0..X::POINTS {
-                    let at = ((i * X::POINTS + j) * tiles + tile) * maps.channels + channel;
-                    S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = d[j];
-                }
-            }
-        }
+/// What is done along an axis with the pixels of a tile.
+pub(in crate::conv) trait TileTransform {
+    /// Pixels of a tile.
+    fn pixels<A: Axis>() -> usize;
+
+    /// One number for each point of `A`.
+    fn apply<S: Simd, A: Axis>(simd: S, d: [S::f32s; MAX]) -> [S::f32s; MAX];
+}
+
+/// Bᵀ d of what the convolution reads.
+pub(in crate::conv) struct OfInputs;
+
+/// A dy of the gradient of what it wrote.
+pub(in crate::conv) struct OfGradients;
+
+impl TileTransform for OfInputs {
+    fn pixels<A: Axis>() -> usize {
+        A::POINTS
+    }
+
+    #[inline(always)]
+    fn apply<S: Simd, A: Axis>(simd: S, d: [S::f32s; MAX]) -> [S::f32s; MAX] {
+        A::input(simd, d)
     }
 }
 
-/// Writes A dy Aᵀ of the tiles from `first` on: `out` is `[points, tiles, channels]`.
+impl TileTransform for OfGradients {
+    fn pixels<A: Axis>() -> usize {
+        A::OUTPUTS
+    }
+
+    #[inline(always)]
+    fn apply<S: Simd, A: Axis>(simd: S, d: [S::f32s; MAX]) -> [S::f32s; MAX] {
+        A::output_adjoint(simd, d)
+    }
+}
+
+/// Writes the tiles from `first` on, transformed along both axes: `out` is `[points, tiles, channels]`.
 #[inline(always)]
-pub(in crate::conv) fn pack_gradient_tiles<S: Simd, Y: Axis, X: Axis>(
+pub(in crate::conv) fn pack_tiles<S: Simd, Y: Axis, X: Axis, T: TileTransform>(
     simd: S,
     maps: &ChannelsLast,
     tiling: &Tiling,
@@ -58,18 +60,18 @@ pub(in crate::conv) fn pack_gradient_tiles<S: Simd, Y: Axis, X: Axis>(
         let (image, y, x) = tiling.place(first + tile);
         for channel in (0..maps.channels).step_by(S::F32_LANES) {
             let mut rows = [[simd.splat_f32s(0.0); MAX]; MAX];
-            for j in 0..X::OUTPUTS {
+            for j in 0..T::pixels::<X>() {
                 let mut d = [simd.splat_f32s(0.0); MAX];
-                for i in 0..Y::OUTPUTS {
+                for i in 0..T::pixels::<Y>() {
                     d[i] = S::as_simd_f32s(&maps.pixels_from(image, y + i, x + j)[channel..]).0[0];
                 }
-                let d = Y::output_adjoint(simd, d);
+                let d = T::apply::<S, Y>(simd, d);
                 for i in 0..Y::POINTS {
                     rows[i][j] = d[i];
                 }
             }
             for i in 0..Y::POINTS {
-                let d = X::output_adjoint(simd, rows[i]);
+                let d = T::apply::<S, X>(simd, rows[i]);
                 for j in 0..X::POINTS {
                     let at = ((i * X::POINTS + j) * tiles + tile) * maps.channels + channel;
                     S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = d[j];

@@ -16,7 +16,7 @@ mod shuffle;
 mod weight;
 
 pub(super) use axis::{Axis, Five, LongFive, LongThree, One, Three};
-pub(super) use gradient::{TOGETHER, pack_gradient_tiles, pack_input_tiles, store_weight_gradient};
+pub(super) use gradient::{OfGradients, OfInputs, TOGETHER, pack_tiles, store_weight_gradient};
 pub(super) use input::pack_inputs;
 pub(super) use output::{Buffers as OutputBuffers, store_outputs};
 
