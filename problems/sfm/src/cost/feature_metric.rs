@@ -49,18 +49,22 @@ impl FeatureMetricCost {
         intrinsics: &Tensor,
         range: InverseDepthRange,
     ) -> Result<Self> {
-        let (batch, _, height, width) = target.dims4()?;
-        let count = neighbours.dim(0)? / batch;
         if target.device().is_cuda() && kernels() == Kernels::Fast {
             return Self::one_pass(target, neighbours, intrinsics, range);
         }
+        let count = neighbours.dim(0)? / target.dim(0)?.max(1);
         let form = Form::Tensors {
             target: repeat_each(target, count)?,
             neighbours: neighbours.clone(),
             intrinsics: repeat_each(intrinsics, count)?,
             range,
         };
-        Ok(Self { space: super::sfm_space(height, width, count)?, form })
+        Self::of(form, target, neighbours)
+    }
+
+    fn of(form: Form, target: &Tensor, neighbours: &Tensor) -> Result<Self> {
+        let (batch, _, height, width) = target.dims4()?;
+        Ok(Self { space: super::sfm_space(height, width, neighbours.dim(0)? / batch.max(1))?, form })
     }
 
     /// The same cost, with gradients, as few kernels: what [`new`](Self::new) takes on CUDA.
@@ -70,9 +74,8 @@ impl FeatureMetricCost {
         intrinsics: &Tensor,
         range: InverseDepthRange,
     ) -> Result<Self> {
-        let (batch, _, height, width) = target.dims4()?;
-        let space = super::sfm_space(height, width, neighbours.dim(0)? / batch)?;
-        Ok(Self { space, form: Form::OnePass(OnePassCost::new(target, neighbours, intrinsics, range)?) })
+        let cost = OnePassCost::new(target, neighbours, intrinsics, range)?;
+        Self::of(Form::OnePass(cost), target, neighbours)
     }
 
     /// The same cost without gradients, from one pass over pixels that needs no memory but the map's; arguments as of
@@ -86,10 +89,8 @@ impl FeatureMetricCost {
         intrinsics: &Tensor,
         range: InverseDepthRange,
     ) -> Result<Self> {
-        let (batch, _, height, width) = target.dims4()?;
-        let space = super::sfm_space(height, width, neighbours.dim(0)? / batch)?;
-        let fused = FusedCost::new(target, neighbours, intrinsics, range)?;
-        Ok(Self { space, form: Form::Fused(Arc::new(fused)) })
+        let cost = FusedCost::new(target, neighbours, intrinsics, range)?;
+        Self::of(Form::Fused(Arc::new(cost)), target, neighbours)
     }
 }
 

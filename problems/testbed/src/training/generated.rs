@@ -81,19 +81,31 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     rng.sample(StandardNormal)
 }
 
+/// What a task is drawn from: its dimension, its shape, and the random numbers for the rest.
+fn outline(seed: u64) -> (usize, Landscape, ChaCha8Rng) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed_7a5c);
+    let (dim, landscape) = if rng.random::<f64>() < 0.35 {
+        let dim = *[2, 2, 3, 3, 4, 6].choose(&mut rng).unwrap_or(&2);
+        (dim, if rng.random() { Landscape::GaussianProcess } else { Landscape::Peaks })
+    } else {
+        let dim = *[1, 2, 2, 3, 4, 5, 5, 8, 10, 10, 12].choose(&mut rng).unwrap_or(&2);
+        (dim, *Landscape::ALL.choose(&mut rng).unwrap_or(&Landscape::Quadratic))
+    };
+    (dim, landscape, rng)
+}
+
 impl GeneratedTask {
     /// A task of 1 to 12 dimensions. A third of them are multimodal and of few dimensions.
     pub fn sample(seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed_7a5c);
-        if rng.random::<f64>() < 0.35 {
-            let dim = *[2, 2, 3, 3, 4, 6].choose(&mut rng).unwrap_or(&2);
-            let landscape = if rng.random() { Landscape::GaussianProcess } else { Landscape::Peaks };
-            Self::of(dim, landscape, &mut rng)
-        } else {
-            let dim = *[1, 2, 2, 3, 4, 5, 5, 8, 10, 10, 12].choose(&mut rng).unwrap_or(&2);
-            let landscape = *Landscape::ALL.choose(&mut rng).unwrap_or(&Landscape::Quadratic);
-            Self::of(dim, landscape, &mut rng)
-        }
+        let (dim, landscape, mut rng) = outline(seed);
+        Self::of(dim, landscape, &mut rng)
+    }
+
+    /// Inner steps of a roll-out of the task that follows from `seed`: 100 where there are many basins, else 20 per
+    /// dimension, from 40 to 200. The task itself, whose making takes milliseconds, is not needed for it.
+    pub fn horizon(seed: u64) -> usize {
+        let (dim, landscape, _) = outline(seed);
+        if landscape.is_multimodal() { 100 } else { (20 * dim).clamp(40, 200) }
     }
 
     /// A task of one shape, of at most 32 dimensions.
@@ -175,11 +187,6 @@ impl GeneratedTask {
     /// How many coordinates.
     pub fn dim(&self) -> usize {
         self.dim
-    }
-
-    /// Inner steps of a roll-out: 100 where there are many basins, else 20 per dimension, from 40 to 200.
-    pub fn horizon(&self) -> usize {
-        if self.landscape.is_multimodal() { 100 } else { (20 * self.dim).clamp(40, 200) }
     }
 
     fn value(&self, x: &[f64]) -> f64 {
