@@ -129,7 +129,7 @@ def main():
     head = ["what", "ours", "eager", "compiled", "ours/eager", "ours/compiled", "our memory", "eager's", "ratio"]
     print("| " + " | ".join(head) + " |\n| " + " | ".join(["---"] * len(head)) + " |")
     wide, two, train = ("32x48", "32x64", "32x48") if args.small else ("320x960", "320x512", "128x160")
-    for precision in ("float32", "tf32"):
+    for precision in ("float32", "tf32", "bf16"):
         for batch in (1,) if args.small else (1, 8):
             forward = f"forward {wide}, 1 neighbour", ["forward", wide, 1, 3, 4]
             compare(sides, args, *forward, batch, precision)

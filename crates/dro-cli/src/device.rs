@@ -25,6 +25,8 @@ pub enum PrecisionChoice {
     Float32,
     /// Factors are rounded to TF32: faster on cards with tensor cores.
     Tf32,
+    /// Convolutions in bf16: faster still, with a hundredth of an error where float32 has a millionth.
+    Bf16,
 }
 
 impl DeviceOptions {
@@ -36,6 +38,7 @@ impl DeviceOptions {
         let device = self.device.open()?;
         select_precision(match self.precision {
             Some(PrecisionChoice::Tf32) => Precision::Tf32,
+            Some(PrecisionChoice::Bf16) => Precision::Bf16,
             Some(PrecisionChoice::Float32) | None => Precision::Float32,
         });
         Ok(device)

@@ -1,6 +1,6 @@
 //! Which implementation runs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// The implementation behind this crate's functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,20 +25,35 @@ pub fn kernels() -> Kernels {
     if REFERENCE.load(Ordering::Relaxed) { Kernels::Reference } else { Kernels::Fast }
 }
 
-/// How products of f32 are computed on a CUDA device. On a CPU they always have all digits.
+/// How products of f32 are computed on a CUDA device. Sums are in f32 always.
+///
+/// On a CPU [`conv2d`](crate::conv2d) rounds its factors (and for bf16 its result) alike, which is slow but shows the error
+/// where there is no card; everything else has all digits there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
 pub enum Precision {
     /// With all 24 bits of their factors.
     #[default]
     Float32,
-    /// Factors rounded to TF32 (11 bits), sums in f32: faster on cards with tensor cores (compute capability 8.0 on).
+    /// Factors rounded to TF32 (11 bits): faster on cards with tensor cores (compute capability 8.0 on).
     Tf32,
+    /// Convolutions read and write bf16 (8 bits), which halves their traffic; matrix products are as with TF32.
+    Bf16,
 }
+
+static PRECISION: AtomicU8 = AtomicU8::new(Precision::Float32 as u8);
 
 /// Selects the precision of matrix products and cuDNN's convolutions for the whole process; [`Precision::Float32`] until
 /// this is called.
 pub fn select_precision(precision: Precision) {
-    candle_core::cuda::set_gemm_reduced_precision_f32(precision == Precision::Tf32);
+    candle_core::cuda::set_gemm_reduced_precision_f32(precision != Precision::Float32);
+    PRECISION.store(precision as u8, Ordering::Relaxed);
+}
+
+/// The precision that was selected.
+pub fn precision() -> Precision {
+    let is = |precision: &Precision| *precision as u8 == PRECISION.load(Ordering::Relaxed);
+    [Precision::Tf32, Precision::Bf16].into_iter().find(is).unwrap_or_default()
 }
 
 /// Whether the fast kernels run.

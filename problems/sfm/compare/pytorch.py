@@ -4,7 +4,7 @@
     pytorch.py forward HxW NEIGHBOURS STAGES INNER      median seconds, peak memory of the process
     pytorch.py train HxW NEIGHBOURS BATCH               one step: forward, supervised loss, backward, Adam
     pytorch.py layers HxW                               GFLOP/s of each kind of convolution at 1/8 of the image
-Options: --repeats K, --threads T; on a card --device cuda, --precision tf32, --compile (torch.compile, max-autotune) and,
+Options: --repeats K, --threads T; on a card --device cuda, --precision tf32 or bf16, --compile (torch.compile, max-autotune) and,
 for forward, --batch N. Needs torch, numpy, safetensors.
 """
 
@@ -157,14 +157,16 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", choices=["float32", "tf32"], default="float32")
+    parser.add_argument("--precision", choices=["float32", "tf32", "bf16"], default="float32")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.set_default_device(args.device)
     # cuDNN rounds to TF32 unless it is told not to.
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.precision != "float32"
+    kind = args.device.split(":")[0]
+    autocast = torch.autocast(kind, torch.bfloat16, enabled=args.precision == "bf16")
     torch.manual_seed(0)
     rest = args.rest
     if args.command == "check":
@@ -173,7 +175,8 @@ def main():
         result = layers(side(rest[0]), args.repeats)
     else:
         numbers = [int(text) for text in rest[1:]]
-        result = globals()[args.command](side(rest[0]), *numbers, args)
+        with autocast:
+            result = globals()[args.command](side(rest[0]), *numbers, args)
     print(json.dumps({"command": args.command, "arguments": rest, "torch": torch.__version__, **result}))
 
 

@@ -5,10 +5,12 @@
 //! cargo run --release -p dro-sfm --example measure -- train HxW NEIGHBOURS BATCH [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- profile HxW NEIGHBOURS [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
+//! cargo run --release -p dro-sfm --example measure -- error HxW NEIGHBOURS SCENES
 //! ```
 //!
 //! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads; `DRO_DEVICE=cuda:0` measures
-//! `forward` and `train` on a card, `DRO_PRECISION=tf32` with its rounding; `DRO_BATCH` is the batch of `forward`.
+//! `forward` and `train` on a card, `DRO_PRECISION=tf32` with its rounding; `DRO_BATCH` is the batch of `forward`,
+//! `DRO_SHARDS` the parts that `train` works on at the same time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "measure/device.rs"]
@@ -17,6 +19,8 @@ mod device;
 mod layers;
 #[path = "measure/network.rs"]
 mod network;
+#[path = "measure/precision.rs"]
+mod precision;
 #[path = "measure/train.rs"]
 mod train;
 
@@ -45,9 +49,15 @@ fn main() {
         ["profile", size, neighbours, rest @ ..] => {
             network::profile(side(size), neighbours.parse().expect("a number"), repeats(rest.first()))
         }
+        ["error", size, neighbours, scenes] => {
+            let [neighbours, scenes] = [neighbours, scenes].map(|n| n.parse().expect("a number"));
+            precision::error(side(size), neighbours, scenes)
+        }
         ["layers", size, rest @ ..] => layers::layers(side(size), repeats(rest.first())),
         _ => {
-            panic!("expected forward, train, profile or layers (see the head of this file), found {words:?}")
+            panic!(
+                "expected forward, train, profile, layers or error (see the head of this file), found {words:?}"
+            )
         }
     };
     found["arguments"] = json!(words);

@@ -3,8 +3,6 @@
 mod activation;
 mod algorithm;
 mod backward;
-// Without cuDNN only the tests add a bias this way.
-#[cfg_attr(not(feature = "cudnn"), allow(dead_code))]
 mod bias;
 mod engine;
 mod epilogue;
@@ -13,6 +11,7 @@ mod op;
 mod patches;
 mod prepared;
 mod reference;
+mod rounded;
 mod shapes;
 mod source;
 #[cfg(test)]
@@ -26,7 +25,7 @@ use candle_core::{DType, Layout, Result, Storage, Tensor, bail};
 
 use algorithm::Algorithm;
 
-use crate::select::fast;
+use crate::select::{Precision, fast, precision};
 use crate::simd::Arch;
 
 pub use activation::Activation;
@@ -71,8 +70,17 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv
         return conv2d_reference(x, weight, bias, geometry);
     }
     let shape = shapes::check(x, weight, bias, geometry)?;
-    let bias = bias.map(Tensor::contiguous).transpose()?;
-    op::apply(&x.contiguous()?, &weight.contiguous()?, bias.as_ref(), shape, Arch::new())
+    let precision = precision();
+    let (x, weight) = (rounded::factor(x, precision)?, rounded::factor(weight, precision)?);
+    let contiguous_bias = bias.map(Tensor::contiguous).transpose()?;
+    let apply = |bias| op::apply(&x.contiguous()?, &weight.contiguous()?, bias, shape, Arch::new());
+    match bias {
+        // The bias comes after the result was rounded.
+        Some(bias) if precision == Precision::Bf16 => {
+            bias::add_bias(&rounded::result(&apply(None)?, precision)?, bias)
+        }
+        _ => rounded::result(&apply(contiguous_bias.as_ref())?, precision),
+    }
 }
 
 /// The numbers of a contiguous f32 tensor on the CPU.

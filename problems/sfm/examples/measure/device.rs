@@ -10,8 +10,10 @@ pub fn name() -> String {
 
 /// Opens it, with the precision that `DRO_PRECISION` names.
 pub fn open() -> Device {
-    if std::env::var("DRO_PRECISION").is_ok_and(|precision| precision == "tf32") {
-        select_precision(Precision::Tf32);
+    match std::env::var("DRO_PRECISION").as_deref() {
+        Ok("tf32") => select_precision(Precision::Tf32),
+        Ok("bf16") => select_precision(Precision::Bf16),
+        _ => {}
     }
     match name().strip_prefix("cuda:") {
         Some(index) => Device::new_cuda(index.parse().expect("cuda:N")).expect("a CUDA device"),

@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use dro_vision::intrinsics_tensor;
 use nalgebra::Isometry3;
 
+use super::Guide;
 use crate::{Error, Result, Sample};
 
 /// Samples of one size and with as many neighbours, stacked.
@@ -23,6 +24,8 @@ pub struct Batch {
     pub depth_m: Tensor,
     /// `[batch, neighbours, 3, 4]`, metres.
     pub neighbour_from_target: Tensor,
+    /// Where poses start, if not only where the heads say.
+    pub guide: Option<Guide>,
 }
 
 impl Batch {
@@ -75,6 +78,7 @@ impl Batch {
             neighbour_from_target: Tensor::from_vec(poses, pose_shape, &Device::Cpu)?
                 .to_dtype(DType::F32)?
                 .to_device(device)?,
+            guide: None,
         })
     }
 
@@ -103,6 +107,7 @@ impl Batch {
                 intrinsics: cut(&self.intrinsics)?,
                 depth_m: cut(&self.depth_m)?,
                 neighbour_from_target: cut(&self.neighbour_from_target)?,
+                guide: self.guide.as_ref().map(|guide| guide.part(index * size, size)).transpose()?,
             })
         };
         (0..count).map(shard).collect()

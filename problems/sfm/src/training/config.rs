@@ -3,7 +3,7 @@
 use dro_train::{OptimizerConfig, RateKind, RatePiece, RateSchedule, Settings, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::{BatchNorm, FolderConfig, ObjectiveConfig, Phase, StartConfig, phase::check_size};
+use super::{BatchNorm, FolderConfig, GuideConfig, ObjectiveConfig, Phase, StartConfig, phase::check_size};
 use crate::{Error, Result, augment::AugmentConfig, scene::GeneratedConfig, weights::ModelConfig};
 
 /// A training, as in a TOML file. Every key has a default; `docs/configs/sfm.toml` explains each.
@@ -34,6 +34,8 @@ pub struct TrainingConfig {
     pub start: StartConfig,
     /// What is made small.
     pub loss: ObjectiveConfig,
+    /// Poses that start near the truth.
+    pub guide: GuideConfig,
     /// Random changes to samples.
     pub augment: AugmentConfig,
     /// What turns gradients into steps.
@@ -143,6 +145,7 @@ impl Default for TrainingConfig {
             model: ModelConfig::default(),
             start: StartConfig::default(),
             loss: ObjectiveConfig::default(),
+            guide: GuideConfig::default(),
             augment: AugmentConfig::default(),
             optimizer: OptimizerConfig::default(),
             validation: ValidationConfig::default(),
@@ -158,6 +161,7 @@ impl TrainingConfig {
     pub fn validate(&self) -> Result<()> {
         self.model.validate()?;
         self.loss.validate()?;
+        self.guide.validate()?;
         self.augment.validate()?;
         self.data.generated.validate()?;
         if self.phases.is_empty() {

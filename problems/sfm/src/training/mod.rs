@@ -7,6 +7,7 @@
 //! | `source` | where samples come from |
 //! | `folder` | samples of a recorded sequence |
 //! | `batch` | samples as tensors |
+//! | `guide` | poses that start near the truth |
 //! | `objective` | supervised and self-supervised losses, mixed |
 //! | `start` | the first weights: random, or read |
 //! | `trained` | the network with flat parameters, as [`dro_train::Unroll`] |
@@ -26,6 +27,7 @@ mod batch;
 mod config;
 mod estimator;
 mod folder;
+mod guide;
 mod objective;
 mod phase;
 mod session;
@@ -42,6 +44,7 @@ pub use batch::Batch;
 pub use config::{Data, Measure, TrainingConfig, ValidationConfig};
 pub use estimator::BatchGradient;
 pub use folder::FolderConfig;
+pub use guide::{Guide, GuideConfig};
 pub use objective::{LossGradient, Objective, ObjectiveConfig};
 pub use phase::{BatchNorm, Phase};
 pub use session::{TrainingSession, resume, start};

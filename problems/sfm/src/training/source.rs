@@ -97,8 +97,8 @@ impl Source {
     }
 }
 
-/// Random numbers of a sample; `purpose` 0 chooses it, 1 changes it.
-fn stream([task, index]: [u64; 2], purpose: u64) -> ChaCha8Rng {
+/// Random numbers of a sample; `purpose` 0 chooses it, 1 changes it, 2 its first poses.
+pub(super) fn stream([task, index]: [u64; 2], purpose: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (part, value) in key.chunks_exact_mut(8).zip([task, index, purpose, 0x0073_616d_706c_6573]) {
         part.copy_from_slice(&value.to_le_bytes());

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use dro_train::{OptimizerConfig, Unroll};
 
 use super::*;
@@ -115,6 +115,44 @@ fn phases_follow_each_other() {
     assert_eq!(config.phase_at(99).neighbours, 2);
     let schedule = config.settings().schedule;
     assert_eq!((schedule.at(0, 6), schedule.at(2, 6), schedule.at(4, 6)), (5e-4, 1e-3, 5e-4));
+}
+
+#[test]
+fn guided_poses_start_near_the_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    let guide = |share, rotation_deg, translation| GuideConfig { share, rotation_deg, translation };
+    let poses = |config: &TrainingConfig| {
+        let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
+        let phase = Phase { batch: 16, ..config.phases[0] };
+        let batch = net.batch(3, &phase).unwrap();
+        let space = crate::cost::sfm_space(4, 6, 1).unwrap();
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let heads = space.point(vec![zeros(&[16, 1, 4, 6]), zeros(&[16, 1, 6])]).unwrap();
+        let start = batch.guide.as_ref().map_or(heads.clone(), |guide| guide.applied(&heads).unwrap());
+        let matrices = |x: &Tensor| {
+            let matrices = dro_vision::euler_to_matrix(&x.reshape((16, 6)).unwrap()).unwrap();
+            matrices.reshape((16, 12)).unwrap().to_vec2::<f32>().unwrap()
+        };
+        let truth = batch.neighbour_from_target.reshape((16, 12)).unwrap().to_vec2::<f32>().unwrap();
+        let distance =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        let found = matrices(start.get(crate::cost::POSES));
+        let still = matrices(heads.get(crate::cost::POSES));
+        let near = found.iter().zip(&truth).filter(|(a, b)| distance(a, b) < 1e-5).count();
+        let heads = found.iter().zip(&still).filter(|(a, b)| distance(a, b) < 1e-6).count();
+        (near, heads)
+    };
+    assert_eq!(poses(&config), (0, 16));
+    config.guide = guide(1.0, 0.0, 0.0);
+    assert_eq!(poses(&config), (16, 0));
+    config.guide = guide(0.5, 0.0, 0.0);
+    let (near, heads) = poses(&config);
+    assert!(near + heads == 16 && near > 2 && heads > 2, "{near} {heads}");
+    config.guide = guide(1.0, 3.0, 0.3);
+    assert_eq!(poses(&config), (0, 0));
+    config.guide = guide(1.5, 0.0, 0.0);
+    assert_eq!(config.validate().unwrap_err().to_string(), "guide.share: expected 0 to 1, found 1.5");
 }
 
 /// Without statistics of batches every sample stands for itself, so shards change nothing.

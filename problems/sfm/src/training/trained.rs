@@ -11,9 +11,12 @@ use dro_core::Budget;
 use dro_train::{Unroll, Validated};
 use rayon::prelude::*;
 
-use super::{Batch, BatchNorm, LossGradient, Phase, Source, TrainingConfig, outside, statistics, validation};
+use super::{
+    Batch, BatchNorm, Guide, LossGradient, Phase, Source, TrainingConfig, outside, source::stream,
+    statistics, validation,
+};
 use crate::{
-    Error, Result,
+    Error, Result, Sample,
     loss::{DepthBounds, Predicted},
     network::{DroNet, Encoded, Iterations, Keep, Predictions},
     weights::{ModelConfig, Weights},
@@ -34,11 +37,9 @@ pub struct TrainedNet {
     known: Mutex<Vec<(u64, BTreeMap<String, Tensor>)>>,
 }
 
-/// A network that was built from θ.
+/// A network that was built from θ, and its batch norms' running statistics.
 pub(super) struct Built {
     pub(super) net: DroNet,
-    /// In the order of the layout; constants unless they were asked for as variables.
-    parameters: Vec<Tensor>,
     running: BTreeMap<String, Var>,
 }
 
@@ -93,7 +94,17 @@ impl TrainedNet {
     pub fn batch(&self, task: u64, phase: &Phase) -> Result<Batch> {
         let Phase { batch, neighbours, size, .. } = *phase;
         let (seen, plain) = self.training.batch(task, batch, neighbours, size, &self.config.augment)?;
-        Batch::new(&seen, &plain, &self.device)
+        self.guided(Batch::new(&seen, &plain, &self.device)?, &plain, task)
+    }
+
+    /// The batch with poses to start from, as the configuration says.
+    pub(super) fn guided(&self, batch: Batch, samples: &[Sample], task: u64) -> Result<Batch> {
+        let truths = samples.iter().zip(0..).map(|(sample, index)| {
+            let rng = stream([task, index], 2);
+            (sample.poses.as_slice(), rng)
+        });
+        let guide = Guide::draw(&self.config.guide, truths, &self.device)?;
+        Ok(Batch { guide, ..batch })
     }
 
     /// The loss of a batch at θ, and its gradient: the mean over the phase's shards, which are worked on in parallel. What
@@ -102,22 +113,25 @@ impl TrainedNet {
     /// # Errors
     /// If a tensor operation fails.
     pub fn gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
-        let shards = batch.shards(phase.shards)?;
-        let found: Vec<_> =
-            shards.par_iter().with_max_len(1).map(|shard| self.shard_gradient(theta, shard, phase)).collect();
+        let (shards, parameters) = (batch.shards(phase.shards)?, self.parameters(theta, true)?);
+        let found: Vec<_> = shards
+            .par_iter()
+            .with_max_len(1)
+            .map(|shard| self.shard_gradient(&parameters, shard, phase))
+            .collect();
         LossGradient::mean(found.into_iter().collect::<Result<Vec<_>>>()?)
     }
 
-    fn shard_gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
-        let built = self.build(theta, &self.first_statistics, true)?;
+    fn shard_gradient(&self, parameters: &[Tensor], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
+        let built = self.build(parameters, &self.first_statistics)?;
         let iterations = Iterations { stages: phase.stages, inner: phase.inner };
         let train = self.config.batch_norm == BatchNorm::Batch;
         let objective = self.run(&built.net, batch, iterations, train, |predicted, encoded| {
             self.config.loss.of(predicted, encoded, batch, self.bounds())
         })?;
         let gradients = objective.total.backward()?;
-        let mut flat = Vec::with_capacity(theta.len());
-        for parameter in &built.parameters {
+        let mut flat = Vec::with_capacity(self.first.len());
+        for parameter in parameters {
             match gradients.get(parameter) {
                 Some(gradient) => {
                     let gradient = gradient.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
@@ -139,10 +153,13 @@ impl TrainedNet {
         train: bool,
         read: impl FnOnce(Predicted<'_>, &Encoded) -> Result<T>,
     ) -> Result<T> {
-        let encoded = net.encode(&batch.target, &batch.neighbours, &batch.intrinsics, train)?;
+        let mut encoded = net.encode(&batch.target, &batch.neighbours, &batch.intrinsics, train)?;
         let cost = encoded.feature_metric_cost()?;
         let keep = if self.config.model.intermediate { Keep::EveryUpdate } else { Keep::StageEnds };
         let mut predictions = Predictions::new(net, &encoded, keep)?;
+        if let Some(guide) = &batch.guide {
+            encoded.start = guide.applied(&encoded.start)?;
+        }
         let schedule = net.schedule(iterations, self.config.model.coupling);
         net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
         read(Predicted::from(&predictions), &encoded)
@@ -156,7 +173,7 @@ impl TrainedNet {
 
     /// The network at θ, ready to be used.
     pub(super) fn finished(&self, theta: &[f32]) -> Result<DroNet> {
-        Ok(self.build(theta, &self.statistics(theta)?, false)?.net)
+        Ok(self.build(&self.parameters(theta, false)?, &self.statistics(theta)?)?.net)
     }
 
     /// The statistics that belong to θ.
@@ -173,7 +190,7 @@ impl TrainedNet {
             known.push(found);
             return Ok(statistics);
         }
-        let built = self.build(theta, &self.first_statistics, false)?;
+        let built = self.build(&self.parameters(theta, false)?, &self.first_statistics)?;
         let last = self.config.phases.last().copied().unwrap_or_default();
         let (count, size) = (self.config.validation.statistics_batches, self.config.validation.size);
         let phase = Phase { size, batch: last.batch.max(4), neighbours: last.neighbours, ..last };
@@ -186,20 +203,25 @@ impl TrainedNet {
         Ok(statistics)
     }
 
-    fn build(&self, theta: &[f32], statistics: &BTreeMap<String, Tensor>, learn: bool) -> Result<Built> {
+    /// θ as tensors in the order of the layout; constants unless they are to learn.
+    fn parameters(&self, theta: &[f32], learn: bool) -> Result<Vec<Tensor>> {
         let count: usize = self.layout.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         if theta.len() != count {
             return Err(Error::argument("parameters", format!("{count} numbers"), theta.len()));
         }
-        let (mut tensors, mut parameters, mut rest) = (BTreeMap::new(), Vec::new(), theta);
-        for (name, shape) in &self.layout {
+        let (mut parameters, mut rest) = (Vec::with_capacity(self.layout.len()), theta);
+        for (_, shape) in &self.layout {
             let (values, after) = rest.split_at(shape.iter().product());
             rest = after;
             let tensor = Tensor::from_slice(values, shape.as_slice(), &self.device)?;
-            let tensor = if learn { Var::from_tensor(&tensor)?.into_inner() } else { tensor };
-            parameters.push(tensor.clone());
-            tensors.insert(name.clone(), tensor);
+            parameters.push(if learn { Var::from_tensor(&tensor)?.into_inner() } else { tensor });
         }
+        Ok(parameters)
+    }
+
+    fn build(&self, parameters: &[Tensor], statistics: &BTreeMap<String, Tensor>) -> Result<Built> {
+        let names = self.layout.iter().map(|(name, _)| name.clone());
+        let mut tensors: BTreeMap<_, _> = names.zip(parameters.iter().cloned()).collect();
         let mut running = BTreeMap::new();
         for (name, tensor) in statistics {
             let var = Var::from_tensor(tensor)?;
@@ -208,7 +230,7 @@ impl TrainedNet {
         }
         let weights = Weights::new(self.config.model.clone(), tensors);
         let net = DroNet::new(&self.config.model, weights.var_builder(&self.device))?;
-        Ok(Built { net, parameters, running })
+        Ok(Built { net, running })
     }
 
     /// The configuration that the weights are written with: that of the last phase.
@@ -227,10 +249,8 @@ impl TrainedNet {
     /// # Errors
     /// If θ is not of the network's length, or a tensor operation fails.
     pub fn weights(&self, theta: &[f32]) -> Result<Weights> {
-        let statistics = self.statistics(theta)?;
-        let built = self.build(theta, &statistics, false)?;
         let names = self.layout.iter().map(|(name, _)| name.clone());
-        let tensors = names.zip(built.parameters).chain(statistics).collect();
+        let tensors = names.zip(self.parameters(theta, false)?).chain(self.statistics(theta)?).collect();
         Ok(Weights::new(self.exported_config(), tensors))
     }
 }

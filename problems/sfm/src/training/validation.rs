@@ -34,7 +34,7 @@ pub(super) fn validate(trained: &TrainedNet, theta: &[f32], tasks: &[u64]) -> Re
         .with_max_len(1)
         .map(|task| {
             let sample = trained.held_out().sample([*task, 0], config.neighbours, config.size)?;
-            let answer = answer(trained, &net, &sample)?;
+            let answer = answer(trained, &net, &sample, *task)?;
             Ok((sample, answer))
         })
         .collect::<Vec<Result<_>>>()
@@ -63,10 +63,10 @@ pub(super) fn validate(trained: &TrainedNet, theta: &[f32], tasks: &[u64]) -> Re
     Ok(Validated { score: parts.get(measure).copied().unwrap_or(f64::NAN), parts })
 }
 
-fn answer(trained: &TrainedNet, net: &DroNet, sample: &Sample) -> Result<Answer> {
+fn answer(trained: &TrainedNet, net: &DroNet, sample: &Sample, task: u64) -> Result<Answer> {
     let config = &trained.config().validation;
     let one = std::slice::from_ref(sample);
-    let batch = Batch::new(one, one, trained.device())?;
+    let batch = trained.guided(Batch::new(one, one, trained.device())?, one, task)?;
     let iterations = Iterations { stages: config.stages, inner: config.inner };
     trained.run(net, &batch, iterations, false, |predicted, encoded| {
         let loss = trained.config().loss.of(predicted, encoded, &batch, trained.bounds())?;

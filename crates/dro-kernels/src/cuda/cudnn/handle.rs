@@ -3,11 +3,11 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use candle_core::{
-    CudaDevice, Result,
+    CudaDevice, DType, Result, WithDType,
     cuda_backend::{
         DeviceId,
         cudarc::cudnn::{
-            ConvDescriptor, Cudnn, FilterDescriptor, TensorDescriptor,
+            ConvDescriptor, Cudnn, CudnnDataType, FilterDescriptor, TensorDescriptor,
             sys::{self, cudnnMathType_t as Math, cudnnTensorFormat_t::CUDNN_TENSOR_NCHW},
         },
         gemm_reduced_precision_f32,
@@ -19,8 +19,8 @@ use crate::conv::ConvShape;
 /// An algorithm and the bytes of memory that it works in.
 pub(super) type Plan<A> = (A, usize);
 
-/// A shape, and whether factors may be rounded to TF32.
-pub(super) type Key = (ConvShape, bool);
+/// A shape, whether factors may be rounded to TF32, and the type of the numbers.
+pub(super) type Key = (ConvShape, bool, DType);
 
 /// cuDNN on one device, for one thread: handles must not be shared between threads.
 pub(super) struct Handle {
@@ -53,22 +53,23 @@ impl Handle {
 }
 
 /// A convolution as cuDNN is told of it.
-pub(super) struct Descriptors {
+pub(super) struct Descriptors<T> {
+    /// Sums are in f32 whatever the type of the numbers.
     pub conv: ConvDescriptor<f32>,
-    pub x: TensorDescriptor<f32>,
-    pub weight: FilterDescriptor<f32>,
-    pub y: TensorDescriptor<f32>,
+    pub x: TensorDescriptor<T>,
+    pub weight: FilterDescriptor<T>,
+    pub y: TensorDescriptor<T>,
 }
 
-impl Descriptors {
+impl<T: CudnnDataType> Descriptors<T> {
     /// Of `shape`; all tensors contiguous. The caller has checked that sizes fit an i32.
-    pub fn new(cudnn: &Arc<Cudnn>, (s, tf32): &Key) -> Result<Self> {
+    pub fn new(cudnn: &Arc<Cudnn>, (s, rounded, _): &Key) -> Result<Self> {
         let ints = |values: [usize; 4]| values.map(|value| value as i32);
         let both = |a: usize, b: usize| [a as i32, b as i32];
         let (stride, mode) = (s.geometry.stride, sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION);
         let padding = both(s.geometry.pad_y, s.geometry.pad_x);
         let mut conv = cudnn.create_conv2d::<f32>(padding, both(stride, stride), [1, 1], mode)?;
-        conv.set_math_type(if *tf32 { Math::CUDNN_DEFAULT_MATH } else { Math::CUDNN_FMA_MATH })?;
+        conv.set_math_type(if *rounded { Math::CUDNN_DEFAULT_MATH } else { Math::CUDNN_FMA_MATH })?;
         let x = ints([s.batch, s.inputs, s.height, s.width]);
         let weight = ints([s.outputs, s.inputs, s.kernel.0, s.kernel.1]);
         let y = ints([s.batch, s.outputs, s.out_height, s.out_width]);
@@ -82,6 +83,6 @@ impl Descriptors {
 }
 
 /// The key of a shape at this moment: convolutions and matrix products round alike.
-pub(super) fn key(shape: ConvShape) -> Key {
-    (shape, gemm_reduced_precision_f32())
+pub(super) fn key<T: WithDType>(shape: ConvShape) -> Key {
+    (shape, gemm_reduced_precision_f32(), T::DTYPE)
 }

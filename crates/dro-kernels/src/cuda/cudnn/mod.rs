@@ -11,7 +11,10 @@ mod pass;
 
 use candle_core::{DType, Result, Tensor, bail};
 
-use crate::{conv::ConvShape, select::fast};
+use crate::{
+    conv::ConvShape,
+    select::{Precision, fast, precision},
+};
 
 /// Whether cuDNN convolves these: f32 on one CUDA device, not empty, and kernels are not deselected.
 pub(crate) fn takes(x: &Tensor, weight: &Tensor, shape: &ConvShape) -> bool {
@@ -29,6 +32,10 @@ pub(crate) fn conv2d(x: &Tensor, weight: &Tensor, shape: ConvShape) -> Result<Te
         bail!(
             "conv2d: expected tensors of fewer than 2^31 numbers, found {largest}: use smaller images or batches"
         )
+    }
+    if precision() == Precision::Bf16 {
+        let [x, weight] = [x, weight].map(|factor| factor.to_dtype(DType::BF16)?.contiguous());
+        return x?.apply_op2(&weight?, op::Conv(shape))?.to_dtype(DType::F32);
     }
     x.contiguous()?.apply_op2(&weight.contiguous()?, op::Conv(shape))
 }

@@ -1,9 +1,21 @@
 //! The passes as operations of candle.
 
-use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, backend::BackendStorage, bail,
+};
 
 use super::pass;
 use crate::conv::ConvShape;
+
+/// `$module::$pass::<T>` for the type of the numbers in `$of`.
+macro_rules! by_type {
+    ($of:expr, $module:ident::$pass:ident($($argument:expr),*)) => {
+        match $of.dtype() {
+            DType::BF16 => $module::$pass::<half::bf16>($($argument),*),
+            _ => $module::$pass::<f32>($($argument),*),
+        }
+    };
+}
 
 fn not_on_cpu<T>() -> Result<T> {
     bail!("conv2d by cuDNN: expected tensors on a CUDA device, found one on the CPU")
@@ -29,7 +41,7 @@ impl CustomOp2 for Conv {
         weight_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let s = self.0;
-        let y = pass::forward(s, (x, x_layout), (weight, weight_layout))?;
+        let y = by_type!(x, pass::forward(s, (x, x_layout), (weight, weight_layout)))?;
         Ok((y, Shape::from((s.batch, s.outputs, s.out_height, s.out_width))))
     }
 
@@ -68,7 +80,7 @@ impl CustomOp2 for GradX {
         grad_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let s = self.0;
-        let grad_x = pass::backward_data(s, (weight, weight_layout), (grad, grad_layout))?;
+        let grad_x = by_type!(grad, pass::backward_data(s, (weight, weight_layout), (grad, grad_layout)))?;
         Ok((grad_x, Shape::from((s.batch, s.inputs, s.height, s.width))))
     }
 }
@@ -93,7 +105,7 @@ impl CustomOp2 for GradWeight {
         grad_layout: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
         let s = self.0;
-        let grad_weight = pass::backward_filter(s, (x, x_layout), (grad, grad_layout))?;
+        let grad_weight = by_type!(x, pass::backward_filter(s, (x, x_layout), (grad, grad_layout)))?;
         Ok((grad_weight, Shape::from((s.outputs, s.inputs, s.kernel.0, s.kernel.1))))
     }
 }
