@@ -34,7 +34,9 @@
 //! # Ok::<(), dro_sfm::Error>(())
 //! ```
 
+pub mod ablation;
 pub mod augment;
+pub mod benchmark;
 pub mod cost;
 pub mod data;
 pub mod error;
