@@ -72,9 +72,9 @@ impl Judging {
 
 /// What is known of a target.
 pub(crate) struct Truth {
-    is_demon: bool,
+    pub(super) is_demon: bool,
     /// Metres, 0 = unknown, without distortion, at the depth's own size.
-    depth: Option<Map>,
+    pub(super) depth: Option<Map>,
     /// `neighbour_from_target`, one per neighbour.
     pub(crate) poses: Vec<Option<Isometry3<f64>>>,
 }
