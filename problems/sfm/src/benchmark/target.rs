@@ -254,7 +254,8 @@ impl Truth {
         if any_pose && world_from_target.is_none() {
             return lacks("a true pose (finite numbers)");
         }
-        if any_pose && poses.iter().all(Option::is_none) {
+        // In a sequence the neighbour's turn as a target comes.
+        if set.is_demon && poses.iter().all(Option::is_none) {
             let neighbour = neighbours.first().map_or(&target.image, |neighbour| &neighbour.image);
             return Err(Error::input(neighbour, "a true pose (finite numbers) of this image", "none"));
         }
