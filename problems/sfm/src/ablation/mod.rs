@@ -21,7 +21,7 @@ use dro_core::{Bound, Budget, CostFunction, Observer, minimize};
 use crate::{
     Error, Result, Solver,
     benchmark::{DataSet, ImageErrors, Judging, Skipped, Target, Walk, make_names_unique},
-    cost::INVERSE_DEPTH,
+    cost::{INVERSE_DEPTH, POSES},
     export::summary::{FrameSummary, peak_memory_mb},
     network::DroSolver,
     pipeline::{OutputFolder, Reporter, UNFINISHED},
@@ -138,20 +138,23 @@ fn solve(
             let blind = Blind::new(&cost);
             let seen: &dyn CostFunction = if variant.blind { &blind } else { &cost };
             let (depth, pose) = (Some(&encoded.depth_context), Some(&encoded.pose_context));
-            let depth_rule = Forgetful::new(net.depth_rule(), start.get(INVERSE_DEPTH), depth)?;
-            let pose_rule = Forgetful::new(net.pose_rule(), start.get(crate::cost::POSES), pose)?;
-            let bound = Bound::new(cost.space());
-            let mut optimizer = if variant.forgetful {
-                bound
-                    .with("inverse_depth", &depth_rule, start, depth)?
-                    .with("poses", &pose_rule, start, pose)?
+            let rules = if variant.forgetful {
+                let depth_rule = Forgetful::new(net.depth_rule(), start.get(INVERSE_DEPTH), depth)?;
+                Some((depth_rule, Forgetful::new(net.pose_rule(), start.get(POSES), pose)?))
             } else {
-                bound.with("inverse_depth", net.depth_rule(), start, depth)?.with(
+                None
+            };
+            let bound = Bound::new(cost.space());
+            let mut optimizer = match &rules {
+                Some((depth_rule, pose_rule)) => bound
+                    .with("inverse_depth", depth_rule, start, depth)?
+                    .with("poses", pose_rule, start, pose)?,
+                None => bound.with("inverse_depth", net.depth_rule(), start, depth)?.with(
                     "poses",
                     net.pose_rule(),
                     start,
                     pose,
-                )?
+                )?,
             };
             let observers: &mut [&mut dyn Observer] = &mut [&mut recorder];
             minimize(seen, &mut optimizer, start, &variant.schedule(), &Budget::default(), observers)

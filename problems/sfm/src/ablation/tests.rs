@@ -8,7 +8,6 @@ use super::{variant::variants, *};
 use crate::{
     Unwatched, Views,
     benchmark::SetOptions,
-    cost::POSES,
     data::OpenOptions,
     network::{DroNet, Iterations},
     pipeline::Quiet,

@@ -96,7 +96,7 @@ pub(crate) struct Target<'a> {
 }
 
 /// Which images are solved and what happens to bad ones.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Walk {
     /// (height, width) that images are brought to, rounded to what the solver accepts; `None`: their own size, at most 640
@@ -104,12 +104,6 @@ pub struct Walk {
     pub size: Option<(usize, usize)>,
     /// Whether an image that cannot be read or has no truth is left out; otherwise it ends the evaluation.
     pub skip_bad: bool,
-}
-
-impl Default for Walk {
-    fn default() -> Self {
-        Self { size: None, skip_bad: false }
-    }
 }
 
 impl Walk {
