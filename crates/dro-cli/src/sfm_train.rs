@@ -8,6 +8,7 @@ use dro_train::Metric;
 use crate::{
     Outcome,
     device::DeviceOptions,
+    threads,
     training::{Configuration, TrainingOptions, number},
 };
 
@@ -17,10 +18,14 @@ pub struct SfmTrain {
     training: TrainingOptions,
     #[command(flatten)]
     on: DeviceOptions,
+    /// Threads to use [default: one per core]. The result does not depend on it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
 impl SfmTrain {
     pub fn execute(self) -> Result<Outcome> {
+        threads::set(self.threads)?;
         let job = self.training.job::<TrainingConfig>()?;
         let open = |config: &TrainingConfig, out: &_, about: &str, again| {
             let device = self.on.open()?;

@@ -59,13 +59,16 @@ fn fleet(c: &mut Criterion) {
         let (mut xs, mut costs) = (vec![0.0; FLEET * DIM], vec![0.0; FLEET]);
         group.bench_function(method.name(), |b| {
             b.iter_batched_ref(
-                || Fleet::new((0..FLEET as u64).map(|seed| warm(*method, seed)).collect()),
+                || {
+                    let fleet = Fleet::new((0..FLEET as u64).map(|seed| warm(*method, seed)).collect());
+                    let Ok(mut fleet) = fleet else { unreachable!("the fleet is not empty") };
+                    assert!(fleet.ask(&mut xs).is_ok());
+                    fleet
+                },
                 |fleet| {
-                    let Ok(fleet) = fleet else { unreachable!("the fleet is not empty") };
                     for _ in 0..10 {
-                        assert!(fleet.ask(&mut xs).is_ok());
                         costs.iter_mut().zip(xs.chunks(DIM)).for_each(|(cost, x)| *cost = quadratic(x));
-                        assert!(fleet.tell(&costs).is_ok());
+                        assert!(fleet.step(&costs, &mut xs).is_ok());
                     }
                 },
                 BatchSize::PerIteration,

@@ -108,6 +108,32 @@ impl<S: Search> Fleet<S> {
         })
     }
 
+    /// [`tell`](Self::tell) and the next [`ask_each`](Self::ask_each), of as many candidates, in one pass: a fleet does not
+    /// fit into the cache, and so every search comes from memory once a step instead of twice.
+    ///
+    /// # Errors
+    /// As the two have. The searches that come before a failing one have moved on, so a fleet that failed is not to be
+    /// used further.
+    pub fn step(&mut self, costs: &[f64], xs: &mut [f64]) -> Result<()> {
+        if self.trials.is_empty() {
+            return Err(Error::argument("costs", "an ask before", "none"));
+        }
+        check("costs", costs.len(), self.trials.len())?;
+        check("coordinates", xs.len(), self.trials.len() * self.dim)?;
+        let (dim, candidates) = (self.dim, self.trials.len() / self.searches.len());
+        let rows = xs.par_chunks_mut(candidates * dim).zip(self.trials.par_chunks_mut(candidates));
+        let rows = rows.zip(costs.par_chunks(candidates));
+        self.searches.par_iter_mut().zip(rows).with_min_len(8).try_for_each(
+            |(search, ((xs, trials), costs))| {
+                costs.iter().zip(&*trials).try_for_each(|(&cost, &trial)| search.tell(trial, cost))?;
+                xs.chunks_mut(dim).zip(trials).try_for_each(|(x, trial)| {
+                    *trial = search.ask(x)?;
+                    Ok(())
+                })
+            },
+        )
+    }
+
     /// Asks every search for `candidates` trials: `[searches, candidates, dim]` on `device`.
     ///
     /// # Errors

@@ -42,6 +42,22 @@ proptest! {
             prop_assert_eq!(search.best(), alone.best());
         }
     }
+
+    #[test]
+    fn a_step_is_a_tell_and_an_ask(method in methods(), tasks in 1usize..20, candidates in 1usize..4) {
+        let (mut one, mut two) = (fleet(method, tasks as u64), fleet(method, tasks as u64));
+        let mut xs = vec![0.0; tasks * candidates * 3];
+        one.ask_each(candidates, &mut xs).unwrap();
+        let mut others = vec![0.0; xs.len()];
+        two.ask_each(candidates, &mut others).unwrap();
+        for _ in 0..12 {
+            prop_assert_eq!(&xs, &others);
+            let costs: Vec<f64> = xs.chunks(3).enumerate().map(|(i, x)| cost(i / candidates, x)).collect();
+            one.step(&costs, &mut xs).unwrap();
+            two.tell(&costs).unwrap();
+            two.ask_each(candidates, &mut others).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -55,6 +71,8 @@ fn wrong_sizes_are_named() {
     let totals = |shape: (usize, usize)| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     let error = fleet.tell_tensor(&totals((2, 4))).unwrap_err().to_string();
     assert_eq!(error, "totals: expected shape [4, 2], found [2, 4]");
+    assert!(fleet.step(&[0.0; 7], &mut [0.0; 24]).unwrap_err().to_string().contains("8 numbers"));
+    assert!(fleet.step(&[0.0; 8], &mut [0.0; 23]).unwrap_err().to_string().contains("24 numbers"));
     fleet.tell_tensor(&totals((4, 2))).unwrap();
     assert!(fleet.tell_tensor(&totals((4, 2))).is_err(), "told twice");
     assert!(Fleet::<Box<dyn Search>>::new(Vec::new()).is_err());

@@ -7,10 +7,12 @@
 //! | `photometric` | the images alone: a neighbour, warped, must look like the target |
 //! | `ssim` | how alike two images are in 3x3 windows |
 //! | `smoothness` | inverse depth changes where the image does |
+//! | `matching` | features of the same point are alike; ours |
 //!
-//! All are those of the published DRO program, value by value and gradient by gradient (`tests/gradient_parity.rs`).
+//! All others are those of the published DRO program, value by value and gradient by gradient (`tests/gradient_parity.rs`).
 
 mod decay;
+mod matching;
 mod photometric;
 mod smoothness;
 mod ssim;
@@ -24,6 +26,7 @@ use candle_core::Tensor;
 use crate::{Error, Result, network::Predictions};
 
 pub use decay::{DECAY, decay_weights};
+pub use matching::matching_loss;
 pub use photometric::{PhotometricConfig, PhotometricLoss, photometric_loss};
 pub use smoothness::smoothness;
 pub use ssim::ssim;

@@ -60,6 +60,38 @@ fn supervised_gradients_are_those_of_central_differences() {
     check_gradient(&poses, |x| supervised(&inv_depth, x).total);
 }
 
+/// A flat wall at 2 m, 2x3 cells, and a neighbour that moved by exactly one cell.
+fn matching(target: &Tensor, neighbour: &Tensor, depth_m: f64) -> Tensor {
+    let depth_m = Tensor::full(depth_m, (1, 1, 16, 24), &Device::Cpu).unwrap();
+    let k = Tensor::new(&[[[16.0, 0.0, 11.5], [0.0, 16.0, 7.5], [0.0, 0.0, 1.0]]], &Device::Cpu).unwrap();
+    let pose = [[[[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]]];
+    let pose = Tensor::new(&pose, &Device::Cpu).unwrap();
+    let bounds = DepthBounds { min_depth_m: 0.2, max_depth_m: 10.0 };
+    matching_loss(target, neighbour, &depth_m, &pose, &k, bounds).unwrap()
+}
+
+#[test]
+fn matching_gradients_are_those_of_central_differences() {
+    let (target, neighbour) = (wavy(&[1, 4, 2, 3], 0.1, 1.0, 0.0), wavy(&[1, 4, 2, 3], 0.0, 1.0, 0.4));
+    // Half a cell away, where weights are shared.
+    check_gradient(&target, |x| matching(x, &neighbour, 4.0));
+    check_gradient(&neighbour, |x| matching(&target, x, 4.0));
+}
+
+#[test]
+fn features_match_where_the_true_point_is_seen() {
+    let target = (wavy(&[1, 16, 2, 3], 0.0, 1.0, 0.0) * 4.0).unwrap();
+    // At 2 m, a shift of 1 m is 8 pixels: one cell to the right.
+    let moved = target.pad_with_zeros(3, 1, 0).unwrap().narrow(3, 0, 3).unwrap();
+    let (right, wrong) = (scalar(&matching(&target, &moved, 2.0)), scalar(&matching(&target, &target, 2.0)));
+    assert!(right < 1e-3 && wrong > 1.0, "{right} {wrong}");
+    // Nothing known, nothing to learn.
+    assert_eq!(scalar(&matching(&target, &moved, 0.0)), 0.0);
+    // Equal features: a chance of one in six cells each.
+    let same = scalar(&matching(&target.zeros_like().unwrap(), &target.zeros_like().unwrap(), 2.0));
+    assert!((same - 6f64.ln()).abs() < 1e-9, "{same}");
+}
+
 #[test]
 fn photometric_gradients_are_those_of_central_differences() {
     let inv_depth = wavy(&[1, 1, SIZE.0, SIZE.1], 0.8, 0.2, 0.3);

@@ -27,26 +27,31 @@ impl Module for DepthHead {
     }
 }
 
-/// One 6-vector per map: 3x3, ReLU, 3x3 → 6, mean over space; the rotation part times 0.01.
+/// One 6-vector per map: 3x3, ReLU, 3x3 → 6, mean over space; the rotation part times a small number.
 #[derive(Debug, Clone)]
 pub struct PoseHead {
     pub(super) conv1: Conv,
     pub(super) conv2: Conv,
-    /// [`ROTATION_SCALE`] on the device, of the weights' type.
+    /// What the six numbers are multiplied by, on the device, of the weights' type.
     scale: Tensor,
 }
 
-/// Rotations move the picture much more than translations: the published scale.
-pub(super) const ROTATION_SCALE: [f32; 6] = [1.0, 1.0, 1.0, 0.01, 0.01, 0.01];
-
 impl PoseHead {
-    /// Reads `inputs` channels through `hidden` ones.
-    pub fn new(inputs: usize, hidden: usize, vb: VarBuilder) -> Result<Self> {
+    /// Reads `inputs` channels through `hidden` ones; Euler angles are times `rotation_scale`, as rotations move the
+    /// picture much more than translations.
+    pub fn new(inputs: usize, hidden: usize, rotation_scale: f64, vb: VarBuilder) -> Result<Self> {
+        let rotation = rotation_scale as f32;
+        let scale = [1.0, 1.0, 1.0, rotation, rotation, rotation];
         Ok(Self {
             conv1: Conv::same(inputs, hidden, (3, 3), vb.pp("conv1_pose"))?,
             conv2: Conv::same(hidden, 6, (3, 3), vb.pp("conv2_pose"))?,
-            scale: Tensor::new(&ROTATION_SCALE, vb.device())?.to_dtype(vb.dtype())?,
+            scale: Tensor::new(&scale, vb.device())?.to_dtype(vb.dtype())?,
         })
+    }
+
+    /// What the six numbers are multiplied by.
+    pub(super) fn scale(&self) -> Result<Vec<f32>> {
+        self.scale.to_dtype(candle_core::DType::F32)?.to_vec1()
     }
 }
 

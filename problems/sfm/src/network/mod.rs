@@ -95,7 +95,7 @@ impl DroNet {
             config: config.clone(),
             start: Start::Plain(Arc::new(PlainStart::new(config, &vb)?)),
             depth_rule: DepthRule::new(config.hidden, vb.pp("update_block_depth"))?,
-            pose_rule: PoseRule::new(config.hidden, vb.pp("update_block_pose"))?,
+            pose_rule: PoseRule::new(config.hidden, config.rotation_scale, vb.pp("update_block_pose"))?,
         })
     }
 

@@ -111,11 +111,11 @@ pub(super) struct PlainPoseRule {
 }
 
 impl PoseRule {
-    /// `hidden` is 128 or 64 in published checkpoints.
-    pub fn new(hidden: usize, vb: VarBuilder) -> Result<Self> {
+    /// `hidden` is 128 or 64 in published checkpoints, `rotation_scale` 0.01.
+    pub fn new(hidden: usize, rotation_scale: f64, vb: VarBuilder) -> Result<Self> {
         Ok(Self(PoseForm::Plain(Arc::new(PlainPoseRule {
             recurrence: Recurrence::new(hidden, 6, 'p', "pose_gru", &vb)?,
-            head: PoseHead::new(hidden, hidden, vb.pp("pose_head"))?,
+            head: PoseHead::new(hidden, hidden, rotation_scale, vb.pp("pose_head"))?,
         }))))
     }
 

@@ -41,7 +41,7 @@ impl PlainStart {
             depth_context: ImageEncoder::new(3, hidden + CONTEXT, channels, vb.pp("cnet_depth"))?,
             pose_context: ImageEncoder::new(6, hidden + CONTEXT, channels, vb.pp("cnet_pose"))?,
             depth_head: DepthHead::new(FEATURES, vb.pp("depth_head"))?,
-            pose_head: PoseHead::new(2 * FEATURES, FEATURES, vb.pp("pose_head"))?,
+            pose_head: PoseHead::new(2 * FEATURES, FEATURES, config.rotation_scale, vb.pp("pose_head"))?,
             mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
         })
     }

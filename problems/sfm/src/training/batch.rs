@@ -78,6 +78,36 @@ impl Batch {
         })
     }
 
+    /// Equal parts, in order.
+    ///
+    /// # Errors
+    /// If the batch cannot be cut into so many.
+    pub fn shards(&self, count: usize) -> Result<Vec<Self>> {
+        let batch = self.target.dim(0)?;
+        if count == 0 || !batch.is_multiple_of(count) {
+            return Err(Error::argument(
+                "shards",
+                format!("a divisor of the batch's {batch} samples"),
+                count,
+            ));
+        }
+        let size = batch / count;
+        let shard = |index: usize| -> Result<Self> {
+            let cut = |x: &Tensor| x.narrow(0, index * size, size)?.contiguous();
+            let all = |images: &[Tensor]| images.iter().map(cut).collect::<candle_core::Result<Vec<_>>>();
+            Ok(Self {
+                target: cut(&self.target)?,
+                neighbours: all(&self.neighbours)?,
+                plain_target: cut(&self.plain_target)?,
+                plain_neighbours: all(&self.plain_neighbours)?,
+                intrinsics: cut(&self.intrinsics)?,
+                depth_m: cut(&self.depth_m)?,
+                neighbour_from_target: cut(&self.neighbour_from_target)?,
+            })
+        };
+        (0..count).map(shard).collect()
+    }
+
     /// All tensors by name, to be looked at after a failure.
     pub fn named(&self) -> Vec<(String, Tensor)> {
         let mut named = vec![

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use dro_train::{Estimate, Estimator, Moment};
 
-use super::{Batch, TrainedNet, outside};
+use super::{Batch, LossGradient, TrainedNet, outside};
 use crate::{Error, Result};
 
 /// Back-propagation through the loss of one batch of the phase that the training is in.
@@ -19,13 +19,13 @@ impl Estimator<TrainedNet> for BatchGradient {
         let phase = net.config().phase_at(at.step);
         let task = at.tasks.draw();
         let batch = net.batch(task, &phase).map_err(outside)?;
-        let (objective, gradient) = net.gradient(at.theta, &batch, &phase).map_err(outside)?;
-        let loss = f64::from(objective.total.to_scalar::<f32>()?);
+        let LossGradient { loss, parts, gradient } =
+            net.gradient(at.theta, &batch, &phase).map_err(outside)?;
         if !(loss.is_finite() && gradient.iter().all(|g| g.is_finite())) {
             return Err(outside(failure(net, &batch, at.step, loss)));
         }
         let inner_steps = (2 * phase.stages * phase.inner) as u64;
-        Ok(Estimate { loss, gradient, inner_steps, failed: 0, parts: objective.parts })
+        Ok(Estimate { loss, gradient, inner_steps, failed: 0, parts })
     }
 }
 

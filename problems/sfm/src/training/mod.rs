@@ -42,7 +42,7 @@ pub use batch::Batch;
 pub use config::{Data, Measure, TrainingConfig, ValidationConfig};
 pub use estimator::BatchGradient;
 pub use folder::FolderConfig;
-pub use objective::{Objective, ObjectiveConfig};
+pub use objective::{LossGradient, Objective, ObjectiveConfig};
 pub use phase::{BatchNorm, Phase};
 pub use session::{TrainingSession, resume, start};
 pub use source::Source;

@@ -29,6 +29,9 @@ pub struct Phase {
     pub inner: usize,
     /// Samples per step.
     pub batch: usize,
+    /// Equal parts of a batch that are worked on at the same time, as on several GPUs: each has batch statistics of its
+    /// own, and the gradient is their mean.
+    pub shards: usize,
     /// Neighbours per target.
     pub neighbours: usize,
     /// Learning rate.
@@ -37,7 +40,16 @@ pub struct Phase {
 
 impl Default for Phase {
     fn default() -> Self {
-        Self { steps: 1000, size: (64, 96), stages: 3, inner: 4, batch: 4, neighbours: 1, rate: 2e-4 }
+        Self {
+            steps: 1000,
+            size: (64, 96),
+            stages: 3,
+            inner: 4,
+            batch: 4,
+            shards: 1,
+            neighbours: 1,
+            rate: 2e-4,
+        }
     }
 }
 
@@ -55,6 +67,10 @@ impl Phase {
             if count == 0 {
                 return Err(Error::argument(format!("phases.{name}"), "at least 1", 0));
             }
+        }
+        if self.shards == 0 || !self.batch.is_multiple_of(self.shards) {
+            let expected = format!("a divisor of the batch, {}", self.batch);
+            return Err(Error::argument("phases.shards", expected, self.shards));
         }
         check_size("phases.size", self.size)?;
         if !(self.rate > 0.0 && self.rate.is_finite()) {

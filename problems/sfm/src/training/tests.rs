@@ -8,7 +8,16 @@ use crate::{augment::AugmentConfig, weights::ModelConfig};
 
 /// The smallest network and images that exist.
 fn tiny() -> TrainingConfig {
-    let phase = Phase { steps: 3, size: (32, 48), stages: 1, inner: 1, batch: 2, neighbours: 1, rate: 1e-3 };
+    let phase = Phase {
+        steps: 3,
+        size: (32, 48),
+        stages: 1,
+        inner: 1,
+        batch: 2,
+        shards: 1,
+        neighbours: 1,
+        rate: 1e-3,
+    };
     TrainingConfig {
         model: ModelConfig { hidden: 16, encoder: [8, 8, 8], ..ModelConfig::default() },
         average: 0.9,
@@ -108,6 +117,31 @@ fn phases_follow_each_other() {
     assert_eq!((schedule.at(0, 6), schedule.at(2, 6), schedule.at(4, 6)), (5e-4, 1e-3, 5e-4));
 }
 
+/// Without statistics of batches every sample stands for itself, so shards change nothing.
+#[test]
+fn shards_have_the_gradient_of_the_whole_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("first.safetensors");
+    let net = TrainedNet::new(tiny(), folder.path(), &Device::Cpu).unwrap();
+    net.weights(&net.initial(0)).unwrap().save(&first).unwrap();
+    let mut config = tiny();
+    config.batch_norm = BatchNorm::Frozen;
+    config.start.weights = Some(first);
+    let net = TrainedNet::new(config, folder.path(), &Device::Cpu).unwrap();
+    let (theta, whole) = (net.initial(0), Phase { batch: 4, ..net.config().phases[1] });
+    let batch = net.batch(5, &whole).unwrap();
+    let expected = net.gradient(&theta, &batch, &whole).unwrap();
+    let found = net.gradient(&theta, &batch, &Phase { shards: 2, ..whole }).unwrap();
+    assert!((found.loss - expected.loss).abs() < 1e-5 * expected.loss);
+    assert_eq!(found.parts.keys().collect::<Vec<_>>(), expected.parts.keys().collect::<Vec<_>>());
+    let largest = expected.gradient.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+    for (found, expected) in found.gradient.iter().zip(&expected.gradient) {
+        assert!((found - expected).abs() < 1e-4 * largest, "{found} {expected}");
+    }
+    let error = net.gradient(&theta, &batch, &Phase { shards: 3, ..whole }).unwrap_err().to_string();
+    assert_eq!(error, "shards: expected a divisor of the batch's 4 samples, found 3");
+}
+
 #[test]
 fn what_is_wrong_is_named() {
     let error = |change: &dyn Fn(&mut TrainingConfig)| {
@@ -117,6 +151,11 @@ fn what_is_wrong_is_named() {
     };
     assert_eq!(error(&|c| c.phases[0].size = (30, 48)), "phases.size: expected multiples of 16, found 30x48");
     assert!(error(&|c| c.batch_norm = BatchNorm::Frozen).starts_with("batch_norm: expected"));
+    assert_eq!(
+        error(&|c| c.phases[0].shards = 3),
+        "phases.shards: expected a divisor of the batch, 2, found 3"
+    );
+    assert_eq!(error(&|c| c.loss.matching = -1.0), "loss.matching: expected at least 0, found -1");
     assert_eq!(error(&|c| c.loss.depth = -1.0), "loss.depth: expected at least 0, found -1");
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny();
@@ -145,8 +184,16 @@ fn a_loss_that_is_not_finite_ends_training_with_the_batch_saved() {
 fn overfit(enough: f64, change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) {
     let data = PathBuf::from(std::env::var_os("DRO_SHARED_DATA").unwrap_or("/work/shared/data".into()));
     let folder = tempfile::tempdir().unwrap();
-    let phase =
-        Phase { steps: 300, size: (48, 160), stages: 1, inner: 2, batch: 1, neighbours: 1, rate: 5e-4 };
+    let phase = Phase {
+        steps: 300,
+        size: (48, 160),
+        stages: 1,
+        inner: 2,
+        batch: 1,
+        shards: 1,
+        neighbours: 1,
+        rate: 5e-4,
+    };
     let mut config = TrainingConfig {
         model: ModelConfig {
             hidden: 32,
@@ -178,11 +225,11 @@ fn overfit(enough: f64, change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) 
     let mut descent = dro_train::Descent::new(&config.optimizer, theta.len());
     let (mut first, mut last) = (f64::NAN, f64::NAN);
     for step in 0..phase.steps {
-        let (objective, mut gradient) = net.gradient(&theta, &batch, &phase).unwrap();
-        last = f64::from(objective.total.to_scalar::<f32>().unwrap());
+        let LossGradient { loss, parts, mut gradient } = net.gradient(&theta, &batch, &phase).unwrap();
+        last = loss;
         first = if step == 0 { last } else { first };
         if step % 25 == 0 {
-            println!("step {step}: loss {last:.5} {:?}", objective.parts);
+            println!("step {step}: loss {last:.5} {:?}", parts);
         }
         if last < first * enough {
             println!("step {step}: loss {last:.5}");

@@ -9,12 +9,13 @@ use std::{
 use candle_core::{DType, Device, Tensor, Var};
 use dro_core::Budget;
 use dro_train::{Unroll, Validated};
+use rayon::prelude::*;
 
-use super::{Batch, BatchNorm, Objective, Phase, Source, TrainingConfig, outside, statistics, validation};
+use super::{Batch, BatchNorm, LossGradient, Phase, Source, TrainingConfig, outside, statistics, validation};
 use crate::{
     Error, Result,
     loss::{DepthBounds, Predicted},
-    network::{DroNet, Iterations, Keep, Predictions},
+    network::{DroNet, Encoded, Iterations, Keep, Predictions},
     weights::{ModelConfig, Weights},
 };
 
@@ -95,17 +96,24 @@ impl TrainedNet {
         Batch::new(&seen, &plain, &self.device)
     }
 
-    /// The loss of a batch at θ, and its gradient, of θ's length. What the loss does not depend on (the rules, in a phase
-    /// without updates) gets 0.
+    /// The loss of a batch at θ, and its gradient: the mean over the phase's shards, which are worked on in parallel. What
+    /// the loss does not depend on (the rules, in a phase without updates) gets 0.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<(Objective, Vec<f32>)> {
+    pub fn gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
+        let shards = batch.shards(phase.shards)?;
+        let found: Vec<_> =
+            shards.par_iter().with_max_len(1).map(|shard| self.shard_gradient(theta, shard, phase)).collect();
+        LossGradient::mean(found.into_iter().collect::<Result<Vec<_>>>()?)
+    }
+
+    fn shard_gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
         let built = self.build(theta, &self.first_statistics, true)?;
         let iterations = Iterations { stages: phase.stages, inner: phase.inner };
         let train = self.config.batch_norm == BatchNorm::Batch;
-        let objective = self.run(&built.net, batch, iterations, train, |predicted| {
-            self.config.loss.of(predicted, batch, self.bounds())
+        let objective = self.run(&built.net, batch, iterations, train, |predicted, encoded| {
+            self.config.loss.of(predicted, encoded, batch, self.bounds())
         })?;
         let gradients = objective.total.backward()?;
         let mut flat = Vec::with_capacity(theta.len());
@@ -118,8 +126,8 @@ impl TrainedNet {
                 None => flat.resize(flat.len() + parameter.elem_count(), 0.0),
             }
         }
-        let objective = Objective { total: objective.total.detach(), ..objective };
-        Ok((objective, flat))
+        let loss = f64::from(objective.total.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+        Ok(LossGradient { loss, parts: objective.parts, gradient: flat })
     }
 
     /// Runs the network on a batch and gives what `read` makes of the predictions.
@@ -129,7 +137,7 @@ impl TrainedNet {
         batch: &Batch,
         iterations: Iterations,
         train: bool,
-        read: impl FnOnce(Predicted<'_>) -> Result<T>,
+        read: impl FnOnce(Predicted<'_>, &Encoded) -> Result<T>,
     ) -> Result<T> {
         let encoded = net.encode(&batch.target, &batch.neighbours, &batch.intrinsics, train)?;
         let cost = encoded.feature_metric_cost()?;
@@ -137,7 +145,7 @@ impl TrainedNet {
         let mut predictions = Predictions::new(net, &encoded, keep)?;
         let schedule = net.schedule(iterations, self.config.model.coupling);
         net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
-        read(Predicted::from(&predictions))
+        read(Predicted::from(&predictions), &encoded)
     }
 
     /// Depths that count.
@@ -251,8 +259,7 @@ impl Unroll for TrainedNet {
     fn advance(&self, theta: &[f32], task: &mut u64, _steps: usize) -> dro_train::Result<f64> {
         let phase = self.config.phase_at(0);
         let batch = self.batch(*task, &phase).map_err(outside)?;
-        let (objective, _) = self.gradient(theta, &batch, &phase).map_err(outside)?;
-        Ok(f64::from(objective.total.to_scalar::<f32>()?))
+        Ok(self.gradient(theta, &batch, &phase).map_err(outside)?.loss)
     }
 
     fn validate(&self, theta: &[f32], tasks: &[u64]) -> dro_train::Result<Validated> {

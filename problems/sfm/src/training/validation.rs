@@ -68,8 +68,8 @@ fn answer(trained: &TrainedNet, net: &DroNet, sample: &Sample) -> Result<Answer>
     let one = std::slice::from_ref(sample);
     let batch = Batch::new(one, one, trained.device())?;
     let iterations = Iterations { stages: config.stages, inner: config.inner };
-    trained.run(net, &batch, iterations, false, |predicted| {
-        let loss = trained.config().loss.of(predicted, &batch, trained.bounds())?;
+    trained.run(net, &batch, iterations, false, |predicted, encoded| {
+        let loss = trained.config().loss.of(predicted, encoded, &batch, trained.bounds())?;
         let mut measures = BTreeMap::from([(
             "validation_loss",
             f64::from(loss.total.to_dtype(DType::F32)?.to_scalar::<f32>()?),

@@ -33,6 +33,8 @@ pub struct ModelConfig {
     pub max_depth_m: f64,
     /// Height and width in pixels of the images it was trained on, multiples of 16.
     pub image_size: (usize, usize),
+    /// What the pose heads' Euler angles are multiplied by, above 0; 0.01 in published checkpoints.
+    pub rotation_scale: f64,
     /// What depth updates see of the poses within a stage, and the other way round.
     pub coupling: Coupling,
 }
@@ -51,6 +53,7 @@ impl Default for ModelConfig {
             min_depth_m: 0.2,
             max_depth_m: 10.0,
             image_size: (240, 320),
+            rotation_scale: 0.01,
             coupling: Coupling::GaussSeidel,
         }
     }
@@ -91,6 +94,13 @@ impl ModelConfig {
             "max_depth_m",
             "a finite number above min_depth_m",
             format!("{max} with min_depth_m {min}"),
+        )?;
+        let rotation = self.rotation_scale;
+        require(
+            rotation.is_finite() && rotation > 0.0,
+            "rotation_scale",
+            "a finite number above 0",
+            rotation.to_string(),
         )?;
         require(
             side(height) && side(width),

@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor};
 use dro_core::cells::{Activation, PreparedConv, Scratch};
 
 use super::{
-    super::heads::{DepthHead, MaskHead, PoseHead, ROTATION_SCALE},
+    super::heads::{DepthHead, MaskHead, PoseHead},
     mean_conv::MeanConv,
     work::{Buffer, Work, apply, run},
 };
@@ -56,11 +56,16 @@ impl FastDepthHead {
 pub(super) struct FastPoseHead {
     conv1: PreparedConv,
     conv2: MeanConv,
+    scale: Vec<f32>,
 }
 
 impl FastPoseHead {
     pub(super) fn new(head: &PoseHead) -> Result<Self> {
-        Ok(Self { conv1: head.conv1.prepare(Activation::Relu)?, conv2: MeanConv::new(&head.conv2)? })
+        Ok(Self {
+            conv1: head.conv1.prepare(Activation::Relu)?,
+            conv2: MeanConv::new(&head.conv2)?,
+            scale: head.scale()?,
+        })
     }
 
     /// Maps `[…, height, width]`, joined along channels → 6 numbers.
@@ -73,7 +78,7 @@ impl FastPoseHead {
     ) -> Result<Vec<f32>> {
         apply(&self.conv1, inputs, size, None, inner, scratch)?;
         let pose = self.conv2.run(inner.values(), size).into_iter();
-        Ok(pose.zip(ROTATION_SCALE).map(|(value, scale)| value * scale).collect())
+        Ok(pose.zip(&self.scale).map(|(value, scale)| value * scale).collect())
     }
 
     /// Features of targets `[batch, c, height, width]` and of neighbours `[batch · count, c, height, width]` →
