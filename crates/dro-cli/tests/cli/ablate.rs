@@ -33,8 +33,8 @@ fn one_training_gives_the_whole_table() {
         assert!(said.contains(part), "no {part} in {said}");
     }
     let names = [
-        "abs_rel.svg",
         "ablation.csv",
+        "abs_rel.svg",
         "cost.svg",
         "rotation.svg",
         "summary.json",
