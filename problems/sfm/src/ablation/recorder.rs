@@ -71,7 +71,7 @@ impl Observer for Recorder<'_> {
         if step.turn.block == INVERSE_DEPTH {
             self.memory = step.memory.cloned();
         }
-        if (step.turn.step + 1) % self.every == 0 {
+        if (step.turn.step + 1).is_multiple_of(self.every) {
             self.record(step).map_err(dro_core::Error::outside)?;
         }
         Ok(ControlFlow::Continue(()))

@@ -99,7 +99,7 @@ impl Report {
         let all = || self.sets.iter();
         if all().any(|set| set.means.depth.is_some()) {
             let head = "set|images|abs rel|sq rel|RMSE|RMSE log|δ1|δ2|δ3|SILog|L1-inv";
-            table(&mut text, "Depth", head, all().filter_map(|set| Some(depth_row(&set.name, &set.means)?)));
+            table(&mut text, "Depth", head, all().filter_map(|set| depth_row(&set.name, &set.means)));
         }
         if all().any(|set| set.means.pairs > 0) {
             let head = "set|pairs|rotation (°)|translation (°)|translation (cm)|ATE (m)|RPE (m)|RPE (°)";

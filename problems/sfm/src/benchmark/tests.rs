@@ -17,14 +17,17 @@ use crate::{
 
 const SIZE: (usize, usize) = (64, 96);
 
+/// Depth and poses.
+type Answer = (Map, Vec<Isometry3<f64>>);
+
 /// Answers with the truth in another unit each time.
 struct Oracle {
-    answers: RefCell<Vec<(Map, Vec<Isometry3<f64>>)>>,
+    answers: RefCell<Vec<Answer>>,
     next: RefCell<usize>,
 }
 
 impl Oracle {
-    fn new(answers: Vec<(Map, Vec<Isometry3<f64>>)>) -> Self {
+    fn new(answers: Vec<Answer>) -> Self {
         Self { answers: RefCell::new(answers), next: RefCell::new(0) }
     }
 }
@@ -150,7 +153,7 @@ fn pair(room: &Path, folder: &Path, half: bool, unit: f64) {
 }
 
 /// Four pairs of several parts in several units, and the answers to them.
-fn demon_set(names: &[&str]) -> (TempDir, Vec<(Map, Vec<Isometry3<f64>>)>) {
+fn demon_set(names: &[&str]) -> (TempDir, Vec<Answer>) {
     let (source, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (depth, path) = room(source.path(), 2);
     for (index, name) in names.iter().enumerate() {
