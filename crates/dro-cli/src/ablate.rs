@@ -8,7 +8,7 @@ use dro_sfm::{
 };
 
 use crate::{
-    Outcome, eval::count, interrupt, output::Folder, print, progress::Progress, sets::Sets, solve::Solve,
+    Outcome, eval::closing, interrupt, output::Folder, print, progress::Progress, sets::Sets, solve::Solve,
 };
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ impl Ablate {
         let report = report?;
         if !self.solve.quiet {
             print(report.to_markdown().trim_end())?;
-            print(format_args!("{}: {}", count(report.skipped.len()), settings.out.display()))?;
+            closing(&settings.out, report.skipped.len(), report.interrupted)?;
         }
         Ok(if report.interrupted { Outcome::Interrupted } else { Outcome::Done })
     }

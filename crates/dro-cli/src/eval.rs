@@ -1,5 +1,7 @@
 //! `dro sfm eval`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 use dro_sfm::benchmark::{EvalSettings, Walk, evaluate};
@@ -48,13 +50,18 @@ impl Eval {
         let report = report?;
         if !self.solve.quiet {
             print(report.to_markdown().trim_end())?;
-            print(format_args!("{}: {}", count(report.skipped_count), settings.out.display()))?;
+            closing(&settings.out, report.skipped_count, report.interrupted)?;
         }
         Ok(if report.interrupted { Outcome::Interrupted } else { Outcome::Done })
     }
 }
 
-/// How much was left out.
-pub fn count(skipped: usize) -> String {
-    if skipped == 0 { "nothing skipped".into() } else { format!("{skipped} skipped") }
+/// Where the results are, and what they lack.
+pub fn closing(out: &Path, skipped: usize, interrupted: bool) -> Result<()> {
+    let skipped = if skipped == 0 { "nothing skipped".into() } else { format!("{skipped} skipped") };
+    print(format_args!("{}: {skipped}", out.display()))?;
+    if interrupted {
+        print("interrupted: the results cover what was finished")?;
+    }
+    Ok(())
 }
