@@ -87,10 +87,7 @@ pub fn ablate(
     let mut outcome = Ok(());
     for set in &mut sets {
         let walked = settings.walk.each(set, solver.multiple_of(), &settings.judging, &mut |target| {
-            if reporter.interrupted() {
-                return Err(Error::Interrupted);
-            }
-            tally.add(target.set, solve(target, solver, &variants, &settings.judging)?);
+            tally.add(target.set, solve(target, solver, &variants, &settings.judging, reporter)?);
             reporter.frame_done(&FrameSummary { name: target.name.clone(), ..FrameSummary::default() });
             Ok(())
         });
@@ -126,6 +123,7 @@ fn solve(
     solver: &DroSolver,
     variants: &[Variant],
     judging: &Judging,
+    reporter: &dyn Reporter,
 ) -> Result<Vec<Curve>> {
     let net = solver.net();
     let encoded = solver.encode(&target.views)?;
@@ -134,7 +132,7 @@ fn solve(
     variants
         .iter()
         .map(|variant| {
-            let mut recorder = Recorder::new(net, &encoded, &cost, variant.every())?;
+            let mut recorder = Recorder::new(net, &encoded, &cost, variant.every(), reporter)?;
             let blind = Blind::new(&cost);
             let seen: &dyn CostFunction = if variant.blind { &blind } else { &cost };
             let (depth, pose) = (Some(&encoded.depth_context), Some(&encoded.pose_context));
@@ -159,6 +157,9 @@ fn solve(
             let observers: &mut [&mut dyn Observer] = &mut [&mut recorder];
             minimize(seen, &mut optimizer, start, &variant.schedule(), &Budget::default(), observers)
                 .map_err(unwrapped)?;
+            if reporter.interrupted() {
+                return Err(Error::Interrupted);
+            }
             let seen = recorder.records.into_iter().map(|record| {
                 let errors =
                     target.truth.errors(&record.inv_depth, &record.poses, solver.max_depth(), judging)?;

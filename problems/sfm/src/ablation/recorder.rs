@@ -9,6 +9,7 @@ use crate::{
     Map, Result,
     cost::{INVERSE_DEPTH, POSES},
     network::{DroNet, Encoded, isometries},
+    pipeline::Reporter,
     watch::total_cost,
 };
 
@@ -23,11 +24,12 @@ pub(super) struct Record {
     pub(super) cost: f64,
 }
 
-/// Records the start and every `every`-th update.
+/// Records the start and every `every`-th update; ends the run when the reporter is interrupted.
 pub(super) struct Recorder<'a> {
     net: &'a DroNet,
     cost: &'a dyn CostFunction,
     every: usize,
+    reporter: &'a dyn Reporter,
     /// Of the depth rule after its last update: the answer's upsampling follows from it.
     memory: Option<Memory>,
     start: Map,
@@ -40,6 +42,7 @@ impl<'a> Recorder<'a> {
         encoded: &Encoded,
         cost: &'a dyn CostFunction,
         every: usize,
+        reporter: &'a dyn Reporter,
     ) -> Result<Self> {
         let start = Map::from_tensor(&net.full_size_start(encoded)?)?;
         let first = Record {
@@ -48,7 +51,7 @@ impl<'a> Recorder<'a> {
             poses: isometries(encoded.start.get(POSES))?,
             cost: total_cost(cost, &encoded.start)?,
         };
-        Ok(Self { net, cost, every: every.max(1), memory: None, start, records: vec![first] })
+        Ok(Self { net, cost, every: every.max(1), reporter, memory: None, start, records: vec![first] })
     }
 
     fn record(&mut self, step: &Step<'_>) -> Result<()> {
@@ -74,6 +77,9 @@ impl Observer for Recorder<'_> {
         if (step.turn.step + 1).is_multiple_of(self.every) {
             self.record(step).map_err(dro_core::Error::outside)?;
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(match self.reporter.interrupted() {
+            true => ControlFlow::Break("interrupted".into()),
+            false => ControlFlow::Continue(()),
+        })
     }
 }
