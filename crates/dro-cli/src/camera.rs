@@ -47,6 +47,11 @@ impl Camera {
         Ok(given)
     }
 
+    /// Whether the user gave any of it.
+    pub fn is_given(&self) -> bool {
+        self.intrinsics.is_some() || self.distortion.is_some() || self.fov.is_some()
+    }
+
     /// For `summary.json`: what was typed.
     pub fn about(&self) -> serde_json::Value {
         serde_json::json!({

@@ -1,16 +1,21 @@
 //! The `dro` command: parse, call, print. Everything else is in the libraries.
 
+mod ablate;
 mod bench;
 mod camera;
 mod closing;
 mod cuda_advice;
 mod demo;
 mod device;
+mod eval;
+mod frames;
 mod interrupt;
 mod message;
 mod minimize;
+mod output;
 mod progress;
 mod run;
+mod sets;
 mod sfm_train;
 mod solve;
 mod threads;
@@ -58,6 +63,10 @@ enum Sfm {
     Run(run::Run),
     /// The same on a small room that the program renders itself: nothing to download.
     Demo(demo::Demo),
+    /// Compare with ground truth: depth, poses and trajectories of recorded sequences and DeMoN test sets.
+    Eval(eval::Eval),
+    /// What each part of the learned optimizer is good for, from one training.
+    Ablate(ablate::Ablate),
     /// Train the network on generated scenes or recorded sequences.
     Train(sfm_train::SfmTrain),
 }
@@ -86,6 +95,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Sfm(Sfm::Run(run)) => run.execute(),
         Command::Sfm(Sfm::Demo(demo)) => demo.execute(),
+        Command::Sfm(Sfm::Eval(eval)) => eval.execute(),
+        Command::Sfm(Sfm::Ablate(ablate)) => ablate.execute(),
         Command::Sfm(Sfm::Train(train)) => train.execute(),
         Command::Weights(weights) => weights.execute(),
         Command::Minimize(minimize) => minimize.execute(),

@@ -1,28 +1,21 @@
-//! How to solve and what to write: the options that `run` and `demo` share.
+//! How to solve: the options that `run`, `demo`, `eval` and `ablate` share.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use dro_core::select_kernels;
 use dro_sfm::{
     Solver,
-    data::{Intrinsics, Sequence},
     network::{DroNet, DroSolver, Iterations},
     patchmatch::{PatchMatchConfig, PatchMatchSolver},
-    pipeline::{self, Format, RunSettings},
     weights::Weights,
 };
 
 use crate::{
-    Outcome, closing,
     device::{DeviceChoice, DeviceOptions},
-    progress::Progress,
     threads,
-    values::{self, CouplingChoice, FormatChoice, KernelsChoice},
+    values::{self, CouplingChoice, KernelsChoice},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,7 +26,7 @@ pub enum OptimizerChoice {
     Patchmatch,
 }
 
-/// How to solve, and what to write.
+/// How to solve.
 #[derive(Debug, Args)]
 pub struct Solve {
     /// Weights of the learned optimizer, made by `dro weights import` or by training.
@@ -42,12 +35,6 @@ pub struct Solve {
     /// What finds depth and poses [default: dro; in the demo, without weights: patchmatch].
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerChoice>,
-    /// Folder for the results.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Write into a folder that is not empty; files of the same name are replaced.
-    #[arg(long)]
-    pub overwrite: bool,
     /// Neighbours of every frame, as offsets: 1 is the next image, -1 the one before. Frames at the ends use those
     /// they have.
     #[arg(
@@ -58,7 +45,7 @@ pub struct Solve {
         allow_hyphen_values = true,
         value_parser = values::offset
     )]
-    neighbours: Vec<i64>,
+    pub neighbours: Vec<i64>,
     /// Height x width that images are brought to, rounded to what the optimizer accepts (multiples of 16 for dro)
     /// [default: the weights' own; without weights the images' own, at most 640 wide].
     #[arg(long, value_name = "HxW", value_parser = values::size)]
@@ -80,26 +67,19 @@ pub struct Solve {
     /// Threads to use [default: one per core, or RAYON_NUM_THREADS].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Write the cost over updates (curves.csv, curves.svg) and, in trace/NAME, pictures of cost, inverse depth and
-    /// overlap with the warped neighbours at every update (at most 32 per frame, evenly spread).
-    #[arg(long)]
-    trace: bool,
-    /// What to write besides summary.json, separated by commas [default: everything].
-    #[arg(long, value_enum, value_delimiter = ',')]
-    format: Vec<FormatChoice>,
     /// Seed of the random search and of the demo's room; the learned optimizer uses none.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// No progress bar and no closing text.
     #[arg(long, short)]
-    quiet: bool,
+    pub quiet: bool,
 }
 
 /// A solver and the size it likes.
-pub struct Chosen {
-    solver: Box<dyn Solver>,
+pub struct Chosen<S: ?Sized = dyn Solver> {
+    pub solver: Box<S>,
     size: Option<(usize, usize)>,
-    about: serde_json::Value,
+    pub about: serde_json::Value,
 }
 
 impl Solve {
@@ -123,7 +103,22 @@ impl Solve {
             (OptimizerChoice::Dro, None) => bail!(
                 "--weights: expected a file (see `dro weights import --help`), or --optimizer patchmatch, found none"
             ),
+            (OptimizerChoice::Dro, Some(path)) => {
+                let Chosen { solver, size, about } = self.dro(path)?;
+                Ok(Chosen { solver, size, about })
+            }
+        }
+    }
+
+    /// The learned optimizer, for what looks inside it.
+    pub fn learned(&self) -> Result<Chosen<DroSolver>> {
+        if self.threads.is_some() {
+            threads::set(self.threads)?;
+        }
+        match (self.optimizer.unwrap_or(OptimizerChoice::Dro), &self.weights) {
             (OptimizerChoice::Dro, Some(path)) => self.dro(path),
+            (OptimizerChoice::Dro, None) => bail!("--weights: expected a file, found none"),
+            (OptimizerChoice::Patchmatch, _) => bail!("--optimizer: expected dro, found patchmatch"),
         }
     }
 
@@ -146,7 +141,7 @@ impl Solve {
         Ok(Chosen { solver: Box::new(PatchMatchSolver::new(config)?), size: None, about })
     }
 
-    fn dro(&self, path: &Path) -> Result<Chosen> {
+    fn dro(&self, path: &Path) -> Result<Chosen<DroSolver>> {
         let device = self.on.open()?;
         select_kernels(self.kernels.unwrap_or(KernelsChoice::Fast).into());
         let weights = Weights::load_network(path)?;
@@ -172,45 +167,8 @@ impl Solve {
         Ok(Chosen { solver: Box::new(solver), size: Some(weights.config.image_size), about })
     }
 
-    /// Runs it and tells what came out; `about` is what was asked beyond these options.
-    pub fn execute(
-        &self,
-        sequence: &Sequence,
-        given: Option<&Intrinsics>,
-        chosen: &Chosen,
-        about: serde_json::Value,
-        interrupted: Arc<AtomicBool>,
-    ) -> Result<Outcome> {
-        let size = match self.size.or(chosen.size) {
-            Some(size) => size,
-            None => at_most_640_wide(pipeline::image_size(sequence)?),
-        };
-        let formats = match self.format.as_slice() {
-            [] => Format::ALL.to_vec(),
-            some => some.iter().map(|&format| format.into()).collect(),
-        };
-        let settings = RunSettings {
-            out: self.out.clone(),
-            overwrite: self.overwrite,
-            size,
-            neighbours: self.neighbours.clone(),
-            formats,
-            trace: self.trace,
-            ..RunSettings::default()
-        };
-        let about = serde_json::json!({ "solver": chosen.about, "run": settings, "input": about });
-        let mut progress = Progress::new(self.quiet, interrupted);
-        let summary = pipeline::run(sequence, given, chosen.solver.as_ref(), &settings, about, &mut progress);
-        drop(progress);
-        let summary = summary?;
-        if !self.quiet {
-            closing::tell(&summary, &settings)?;
-        }
-        Ok(if summary.interrupted { Outcome::Interrupted } else { Outcome::Done })
+    /// The size that was asked for, or else the one the solver likes.
+    pub fn size<S: ?Sized>(&self, chosen: &Chosen<S>) -> Option<(usize, usize)> {
+        self.size.or(chosen.size)
     }
-}
-
-/// Sides are rounded, so the shape may change by a pixel; intrinsics follow each axis.
-fn at_most_640_wide((height, width): (usize, usize)) -> (usize, usize) {
-    if width <= 640 { (height, width) } else { ((height * 640).div_ceil(width), 640) }
 }

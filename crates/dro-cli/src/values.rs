@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use dro_core::{Coupling, Kernels};
-use dro_sfm::{data::Layout, pipeline::Format};
+use dro_sfm::{data::Layout, eval::Crop, pipeline::Format};
 
 /// `HxW`, both at least 1.
 pub fn size(text: &str) -> Result<(usize, usize), String> {
@@ -94,4 +94,34 @@ impl From<FormatChoice> for Format {
             FormatChoice::Ply => Self::Ply,
         }
     }
+}
+
+/// `--crop`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CropChoice {
+    /// All pixels with true depth.
+    None,
+    /// The part of a KITTI picture that Garg et al. (2016) evaluate.
+    Garg,
+    /// The part of an NYU depth v2 picture that Eigen et al. (2014) evaluate.
+    Nyu,
+}
+
+impl From<CropChoice> for Crop {
+    fn from(choice: CropChoice) -> Self {
+        match choice {
+            CropChoice::None => Self::None,
+            CropChoice::Garg => Self::Garg,
+            CropChoice::Nyu => Self::Nyu,
+        }
+    }
+}
+
+/// `--scaling`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScalingChoice {
+    /// By the median of the ratios true / found, each image by itself.
+    Median,
+    /// Not at all: depth must be metric.
+    None,
 }

@@ -56,19 +56,20 @@ fn fleet(c: &mut Criterion) {
     group.sample_size(20);
     group.throughput(Throughput::Elements(10 * FLEET as u64));
     for method in Method::ALL {
-        let (mut xs, mut costs) = (vec![0.0; FLEET * DIM], vec![0.0; FLEET]);
+        let mut costs = vec![0.0; FLEET];
         group.bench_function(method.name(), |b| {
             b.iter_batched_ref(
                 || {
+                    let mut xs = vec![0.0; FLEET * DIM];
                     let fleet = Fleet::new((0..FLEET as u64).map(|seed| warm(*method, seed)).collect());
                     let Ok(mut fleet) = fleet else { unreachable!("the fleet is not empty") };
                     assert!(fleet.ask(&mut xs).is_ok());
-                    fleet
+                    (fleet, xs)
                 },
-                |fleet| {
+                |(fleet, xs)| {
                     for _ in 0..10 {
                         costs.iter_mut().zip(xs.chunks(DIM)).for_each(|(cost, x)| *cost = quadratic(x));
-                        assert!(fleet.step(&costs, &mut xs).is_ok());
+                        assert!(fleet.step(&costs, xs).is_ok());
                     }
                 },
                 BatchSize::PerIteration,

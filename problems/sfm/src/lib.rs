@@ -6,7 +6,8 @@
 //! | solve a sequence on disk, with all outputs | [`pipeline::run`] on a [`data::Sequence`] |
 //! | load or import weights | [`weights::Weights::load_network`], [`weights::import_checkpoint`] |
 //! | optimise on another cost | [`network::DroNet::optimize`] with any cost over [`cost::sfm_space`] |
-//! | compare with ground truth | [`eval`] |
+//! | compare with ground truth | [`eval`]; whole data sets: [`benchmark::evaluate`] |
+//! | see what each part of the optimizer is good for | [`ablation::ablate`] |
 //! | train | [`training::start`] with a [`training::TrainingConfig`] |
 //!
 //! # Example
@@ -34,7 +35,9 @@
 //! # Ok::<(), dro_sfm::Error>(())
 //! ```
 
+pub mod ablation;
 pub mod augment;
+pub mod benchmark;
 pub mod cost;
 pub mod data;
 pub mod error;

@@ -1,5 +1,5 @@
 //! The rules that can be trained, and what they can be trained on. Another kind is a variant here and an arm in
-//! [`train`]: anything that is an [`Unroll`](dro_train::Unroll) will do.
+//! [`train`]: anything that is an [`Unroll`] will do.
 
 use std::path::Path;
 

@@ -70,3 +70,32 @@ fn a_long_solve_is_left_between_two_updates() {
     assert_eq!(notes(out.path()), "");
     assert_eq!(files(out.path()), ["summary.json"]);
 }
+
+#[test]
+fn an_evaluation_keeps_what_was_finished() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dro"));
+    command.args(["sfm", "eval"]).arg(room()).arg("--out").arg(out).arg("--weights").arg(weights());
+    command.args(["--inner", "1", "--stages", "200", "--save-depth"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("first frame", || out.join("cli-room/depth/000000.npy").exists());
+    let ran = signalled(child, "-INT");
+    assert_eq!((ran.code, ran.stderr.as_str()), (130, ""), "{ran:?}");
+    assert!(ran.stdout.contains("interrupted"), "{ran:?}");
+    assert_eq!(summary(out)["interrupted"], true);
+    let images = std::fs::read_to_string(out.join("images.csv")).unwrap().lines().count();
+    assert!((2..=FRAMES).contains(&images), "{images}");
+    nothing_half_written(out);
+
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dro"));
+    command.args(["sfm", "ablate"]).arg(room()).arg("--out").arg(out).arg("--weights").arg(weights());
+    command.args(["--inner", "1", "--stages", "100000000"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("summary", || out.join("summary.json").exists());
+    let ran = signalled(child, "-INT");
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert_eq!(summary(out)["interrupted"], true);
+}

@@ -1,9 +1,11 @@
 //! The command line as users call it: what it writes, what it says, and its exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ablate;
 mod arguments;
 mod bench;
 mod camera;
+mod eval;
 mod fixture;
 mod images;
 mod interrupt;

@@ -61,6 +61,7 @@ fn every_call_works_in_the_order_in_which_it_stands() {
         "weights.safetensors",
         "out/summary.json",
         "out/curves.svg",
+        "eval/table.md",
     ] {
         assert!(here.path().join(file).is_file(), "{file} is missing");
     }

@@ -14,15 +14,19 @@ use crate::{Map, Result, Sample};
 /// If the sample's camera cannot be mirrored (a width of 0).
 pub fn flipped(sample: &Sample) -> Result<Sample> {
     let (height, width) = sample.size;
-    let Pinhole { fx, fy, cx, cy } = sample.camera;
     let depth = mirrored(sample.depth.values(), width);
     Ok(Sample {
         size: sample.size,
         images: sample.images.iter().map(|image| mirrored(image, width)).collect(),
-        camera: Pinhole::new(fx, fy, width as f64 - 1.0 - cx, cy)?,
+        camera: mirrored_camera(&sample.camera, width)?,
         depth: Map::new(height, width, depth)?,
         poses: sample.poses.iter().map(mirrored_pose).collect(),
     })
+}
+
+/// The camera of the mirror image, of this width.
+pub(super) fn mirrored_camera(camera: &Pinhole, width: usize) -> Result<Pinhole> {
+    Ok(Pinhole::new(camera.fx, camera.fy, width as f64 - 1.0 - camera.cx, camera.cy)?)
 }
 
 /// Every row backwards.
@@ -31,7 +35,7 @@ fn mirrored(values: &[f32], width: usize) -> Vec<f32> {
 }
 
 /// F·T·F. A rotation by an angle about (x, y, z) becomes one by the same angle about (x, −y, −z).
-fn mirrored_pose(pose: &Isometry3<f64>) -> Isometry3<f64> {
+pub(super) fn mirrored_pose(pose: &Isometry3<f64>) -> Isometry3<f64> {
     let (q, t) = (pose.rotation.quaternion(), pose.translation.vector);
     let turned = Quaternion::new(q.w, q.i, -q.j, -q.k);
     Isometry3::from_parts(Translation3::new(-t.x, t.y, t.z), UnitQuaternion::new_unchecked(turned))

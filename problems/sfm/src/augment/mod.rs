@@ -2,6 +2,7 @@
 
 mod flip;
 mod jitter;
+mod mirrored;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::{Error, Result, Sample};
 
 pub use flip::flipped;
 pub use jitter::Jitter;
+pub use mirrored::MirrorAveraged;
 
 /// How samples are changed at random.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //!
 //! More than two images are read in the same way. Depth may be missing for any of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     camera::CameraModel,
@@ -24,6 +24,24 @@ pub(super) fn recognise(folder: &Path) -> bool {
             .files
             .iter()
             .any(|path| folder::is_image_name(path) && folder::stem(path) == "0000")
+}
+
+/// The folders of a test set, if `root` holds pairs: all folders in it where at least one is a pair (the others are
+/// broken pairs, or do not belong there); else those one level deeper. In natural order; `None` if there is no pair.
+///
+/// # Errors
+/// If a folder cannot be listed.
+pub fn demon_pairs(root: &Path) -> Result<Option<Vec<PathBuf>>> {
+    let outer = folder::list(root)?.folders;
+    if outer.iter().any(|folder| recognise(folder)) {
+        return Ok(Some(outer));
+    }
+    let mut inner = Vec::new();
+    for folder in &outer {
+        // What is no pair's parent need not be readable.
+        inner.extend(folder::list(folder).unwrap_or_default().folders);
+    }
+    Ok(inner.iter().any(|folder| recognise(folder)).then_some(inner))
 }
 
 /// Opens a pair.

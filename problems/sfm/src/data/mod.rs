@@ -42,6 +42,7 @@ mod real_data_tests;
 
 pub use camera::CameraModel;
 pub use decode::{ImageLimits, image_size, load_rgb};
+pub use demon::demon_pairs;
 pub use depth::{DepthEncoding, DepthFile, DepthSensor, prepare_depth};
 pub use intrinsics::{Intrinsics, parse_distortion, parse_intrinsics};
 pub use layout::Layout;

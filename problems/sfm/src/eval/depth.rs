@@ -41,6 +41,9 @@ pub enum Crop {
     None,
     /// The part of a KITTI picture that Garg et al. (ECCV 2016) evaluate.
     Garg,
+    /// The part of an NYU depth v2 picture that Eigen et al. (NIPS 2014) evaluate: rows 45 to 470 and columns 41 to 600 of
+    /// 480x640, the same shares of other sizes.
+    Nyu,
 }
 
 /// How [`depth_metrics`] compares.
@@ -163,6 +166,7 @@ fn counted(predicted: &Map, truth: &Map, options: &DepthOptions) -> Result<Vec<(
     let share = |fraction: f64, size: usize| (fraction * size as f64) as usize;
     let (rows, columns) = match options.crop {
         Crop::None => (0..height, 0..width),
+        Crop::Nyu => ((45 * height / 480)..(471 * height / 480), (41 * width / 640)..(601 * width / 640)),
         Crop::Garg => (
             share(0.40810811, height)..share(0.99189189, height),
             share(0.03594771, width)..share(0.96405229, width),
@@ -177,7 +181,7 @@ fn counted(predicted: &Map, truth: &Map, options: &DepthOptions) -> Result<Vec<(
 }
 
 /// Bilinear with aligned corners: the centres of the outermost pixels stay outermost.
-fn resized(map: &Map, height: usize, width: usize) -> Result<Map> {
+pub(super) fn resized(map: &Map, height: usize, width: usize) -> Result<Map> {
     if (map.height(), map.width()) == (height, width) {
         return Ok(map.clone());
     }
@@ -266,6 +270,21 @@ mod tests {
         let caps = DepthOptions { min_depth_m: 0.0, ..options };
         assert!(depth_metrics(&ones, &ones, &caps).unwrap_err().to_string().contains("0 < min < max"));
         assert!(DepthMetrics::mean(&[]).is_none());
+    }
+
+    /// Where the truth is 1 inside the crop and 2 outside, a prediction of 1 is right.
+    #[test]
+    fn the_nyu_crop_is_eigens() {
+        let mut values = vec![2.0; 480 * 640];
+        (45..471).for_each(|row| values[row * 640 + 41..row * 640 + 601].fill(1.0));
+        let truth = Map::new(480, 640, values).unwrap();
+        let ones = Map::new(480, 640, vec![1.0; 480 * 640]).unwrap();
+        let options = DepthOptions { crop: Crop::Nyu, ..DepthOptions::default() };
+        assert_eq!(depth_metrics(&ones, &truth, &options).unwrap().unwrap().abs_rel, 0.0);
+        let all = DepthOptions { crop: Crop::None, ..options };
+        let outside = 1.0 - (426.0 * 560.0) / (480.0 * 640.0);
+        let found = depth_metrics(&ones, &truth, &all).unwrap().unwrap().abs_rel;
+        assert!((found - 0.5 * outside).abs() < 1e-12, "{found}");
     }
 
     #[test]

@@ -22,6 +22,18 @@ pub fn translation_direction_error_rad(estimated: &Vector3<f64>, truth: &Vector3
     angle_rad.is_finite().then_some(angle_rad)
 }
 
+/// How far a translation is off after the best scale: |t* − a·t| with a = t*·t / t·t, in the truth's unit; `None` if a
+/// number is not finite.
+///
+/// The "translation (cm)" of BA-Net (Tang & Tan, ICLR 2019) and DeepV2D (Teed & Deng, ICLR 2020) on ScanNet. The factor may
+/// be negative, so the error is at most |t*|; that is also what a translation of nothing gets.
+pub fn fitted_translation_error(estimated: &Vector3<f64>, truth: &Vector3<f64>) -> Option<f64> {
+    let (along, own) = (truth.dot(estimated), estimated.norm_squared());
+    let factor = if own > 0.0 { along / own } else { 0.0 };
+    let distance = (truth - factor * estimated).norm();
+    (distance.is_finite() && own.is_finite()).then_some(distance)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
@@ -56,5 +68,18 @@ mod tests {
         assert_eq!(translation_direction_error_rad(&x, &Vector3::new(f64::NAN, 0.0, 0.0)), None);
         assert_eq!(translation_direction_error_rad(&x, &-x), Some(std::f64::consts::PI));
         assert_eq!(rotation_error_rad(&UnitQuaternion::identity(), &UnitQuaternion::identity()), Some(0.0));
+    }
+
+    #[test]
+    fn the_scale_of_a_translation_is_fitted() {
+        let truth = Vector3::new(0.3, 0.0, 0.4);
+        // Across by 30 degrees: sin 30° of the truth's length is left, whatever the scale.
+        let turned = UnitQuaternion::from_axis_angle(&Vector3::y_axis(), 30f64.to_radians()) * truth;
+        for scale in [0.01, 1.0, -7.0] {
+            let error = fitted_translation_error(&(turned * scale), &truth).unwrap();
+            assert!((error - 0.25).abs() < 1e-12, "{error}");
+        }
+        assert_eq!(fitted_translation_error(&Vector3::zeros(), &truth), Some(0.5));
+        assert_eq!(fitted_translation_error(&Vector3::new(f64::NAN, 0.0, 0.0), &truth), None);
     }
 }

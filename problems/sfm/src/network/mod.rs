@@ -30,6 +30,7 @@ pub use heads::{DepthHead, MaskHead, PoseHead};
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
+pub(crate) use solver::isometries;
 pub use solver::{DroSolver, Iterations};
 use start::PlainStart;
 

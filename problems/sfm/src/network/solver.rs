@@ -72,7 +72,16 @@ impl DroSolver {
         self.coupling
     }
 
-    fn encode(&self, views: &Views) -> Result<Encoded> {
+    /// The network, prepared where [`new`](Self::new) prepared it.
+    pub fn net(&self) -> &DroNet {
+        &self.net
+    }
+
+    /// What the network knows of the views before the first update.
+    ///
+    /// # Errors
+    /// If the views' size does not fit.
+    pub fn encode(&self, views: &Views) -> Result<Encoded> {
         let to_device = |image: &candle_core::Tensor| image.to_device(&self.device);
         let target = to_device(&views.target)?;
         let neighbours = views.neighbours.iter().map(to_device).collect::<candle_core::Result<Vec<_>>>()?;
@@ -119,7 +128,7 @@ impl Solver for DroSolver {
 }
 
 /// `[1, neighbours, 6]` → one `neighbour_from_target` each.
-fn isometries(poses: &candle_core::Tensor) -> Result<Vec<Isometry3<f64>>> {
+pub(crate) fn isometries(poses: &candle_core::Tensor) -> Result<Vec<Isometry3<f64>>> {
     let rows = poses.flatten_to(1)?.to_dtype(candle_core::DType::F64)?.to_vec2::<f64>()?;
     rows.iter()
         .map(|row| match *row.as_slice() {

@@ -21,11 +21,11 @@ use crate::{
 };
 pub use output::OutputFolder;
 pub use settings::{Format, RunSettings};
-use views::PreparedFrames;
-pub use views::image_size;
+pub(crate) use views::PreparedFrames;
+pub use views::{default_size, image_size};
 
 /// What `summary.json` says until a run comes to its end, good or bad.
-const UNFINISHED: &str = "this run has not come to its end: it is under way, or was killed";
+pub(crate) const UNFINISHED: &str = "this run has not come to its end: it is under way, or was killed";
 
 /// Told how a run goes on, and asked whether to go on.
 pub trait Reporter {
@@ -128,7 +128,7 @@ pub fn run(
 }
 
 /// The nearest size with sides that are multiples of `multiple`, and a note if that is another size.
-fn fitting(size: (usize, usize), multiple: usize) -> Result<((usize, usize), Option<String>)> {
+pub(crate) fn fitting(size: (usize, usize), multiple: usize) -> Result<((usize, usize), Option<String>)> {
     let (height, width) = size;
     if height == 0 || width == 0 {
         return Err(Error::argument("size", "at least 1x1", format!("{height}x{width}")));

@@ -39,7 +39,7 @@ impl OutputFolder {
     }
 
     /// Results beside the input could replace it: a sequence has a folder `depth` too.
-    pub(super) fn refuse_input(&self, input: &Path) -> Result<()> {
+    pub(crate) fn refuse_input(&self, input: &Path) -> Result<()> {
         let folder = if input.is_dir() { Some(input) } else { input.parent() };
         match (self.root.canonicalize(), folder.map(Path::canonicalize)) {
             (Ok(root), Some(Ok(folder))) if root == folder => {

@@ -41,8 +41,15 @@ pub fn image_size(sequence: &Sequence) -> Result<(usize, usize)> {
     }
 }
 
+/// The (height, width) that images of a size are brought to where nobody says it: their own, at most 640 wide.
+///
+/// Sides are rounded, so the shape may change by a pixel; intrinsics follow each axis.
+pub fn default_size((height, width): (usize, usize)) -> (usize, usize) {
+    if width <= 640 { (height, width) } else { ((height * 640).div_ceil(width), 640) }
+}
+
 /// The frames of a run with their cameras, and a small cache of prepared images.
-pub(super) struct PreparedFrames<'a> {
+pub(crate) struct PreparedFrames<'a> {
     frames: &'a [Frame],
     cameras: Vec<CameraModel>,
     size: (usize, usize),
@@ -51,7 +58,7 @@ pub(super) struct PreparedFrames<'a> {
 
 impl<'a> PreparedFrames<'a> {
     /// Checks that all images are of one size and that every frame has a camera, from the data or from the user.
-    pub(super) fn new(
+    pub(crate) fn new(
         sequence: &'a Sequence,
         given: Option<&Intrinsics>,
         size: (usize, usize),
@@ -73,7 +80,7 @@ impl<'a> PreparedFrames<'a> {
         Ok(Self { frames: &sequence.frames, cameras, size, cache: BTreeMap::new() })
     }
 
-    pub(super) fn camera(&self, index: usize) -> Option<&CameraModel> {
+    pub(crate) fn camera(&self, index: usize) -> Option<&CameraModel> {
         self.cameras.get(index)
     }
 
@@ -81,7 +88,7 @@ impl<'a> PreparedFrames<'a> {
     /// forgotten.
     ///
     /// A broken image ends a run when it is the target; until then, frames do with the neighbours they have.
-    pub(super) fn views(&mut self, window: &Window) -> Result<(Views, Window)> {
+    pub(crate) fn views(&mut self, window: &Window) -> Result<(Views, Window)> {
         let target = window.target;
         let all = || window.neighbours.iter().copied().chain([target]);
         let reach = all().min().unwrap_or(target)..=all().max().unwrap_or(target);
