@@ -1,5 +1,6 @@
 //! Kernels as candle custom ops, each beside a plain-candle reference that the tests compare with.
 
+mod batch_norm;
 mod conv;
 mod convex_upsample;
 #[cfg(feature = "cuda")]
@@ -21,6 +22,7 @@ mod testing;
 mod uploads;
 mod warp_cost;
 
+pub use batch_norm::{BatchNormed, batch_norm, batch_norm_reference};
 pub use conv::{Activation, ConvGeometry, MapView, PreparedConv, Scratch, conv2d, conv2d_reference};
 pub use convex_upsample::{convex_upsample, convex_upsample_reference};
 pub use gates::{blend_gate, blend_gate_reference, reset_gate, reset_gate_reference};

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::{BatchNorm, BatchNormConfig, Module, ModuleT, VarBuilder, batch_norm};
-use dro_core::cells::{Conv, max_pool_3x3_s2};
+use dro_core::cells::{Conv, batch_normed, max_pool_3x3_s2};
 
 /// ResNet-18 (He et al. 2016, arXiv 1512.03385) cut after its third stage, with a small decoder back to 1/8.
 ///
@@ -47,7 +47,7 @@ impl ImageEncoder {
 impl ModuleT for ImageEncoder {
     /// With `train`, batch norms use and update batch statistics.
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let x = self.bn1.forward_t(&self.conv1.forward(x)?, train)?.relu()?;
+        let x = batch_normed(&self.bn1, &self.conv1.forward(x)?, train, true)?;
         let mut x = max_pool_3x3_s2(&x)?;
         for block in self.layer1.iter().chain(&self.layer2) {
             x = block.forward_t(&x, train)?;
@@ -96,10 +96,10 @@ impl BasicBlock {
 
 impl ModuleT for BasicBlock {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let y = self.bn1.forward_t(&self.conv1.forward(x)?, train)?.relu()?;
-        let y = self.bn2.forward_t(&self.conv2.forward(&y)?, train)?;
+        let y = batch_normed(&self.bn1, &self.conv1.forward(x)?, train, true)?;
+        let y = batch_normed(&self.bn2, &self.conv2.forward(&y)?, train, false)?;
         let shortcut = match &self.downsample {
-            Some((conv, norm)) => norm.forward_t(&conv.forward(x)?, train)?,
+            Some((conv, norm)) => batch_normed(norm, &conv.forward(x)?, train, false)?,
             None => x.clone(),
         };
         (y + shortcut)?.relu()
