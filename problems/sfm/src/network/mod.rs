@@ -3,6 +3,7 @@
 mod encoder;
 mod fast;
 mod heads;
+mod memory;
 mod predictions;
 mod range;
 mod recurrence;
@@ -27,6 +28,7 @@ use crate::{
 pub use encoder::ImageEncoder;
 use fast::{FastStart, Pool};
 pub use heads::{DepthHead, MaskHead, PoseHead};
+pub(crate) use memory::Work;
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};

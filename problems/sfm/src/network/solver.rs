@@ -5,7 +5,7 @@ use dro_core::{Budget, Coupling, Kernels, Observer, kernels};
 use dro_vision::{euler, intrinsics_tensor};
 use nalgebra::{Isometry3, Vector6};
 
-use super::{DroNet, Encoded, MULTIPLE};
+use super::{DroNet, Encoded, MULTIPLE, Work};
 use crate::{
     Error, Estimate, Map, Result, Solver, Views, Watch,
     cost::{INVERSE_DEPTH, POSES},
@@ -100,6 +100,16 @@ impl Solver for DroSolver {
     }
 
     fn solve(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
+        self.run(views, watch).map_err(|error| {
+            let size = views.target.dims4().map_or((0, 0), |(_, _, height, width)| (height, width));
+            let work = Work { size, neighbours: views.neighbours.len(), batch: 1, training: None };
+            work.explain(self.net.config(), &self.device, error)
+        })
+    }
+}
+
+impl DroSolver {
+    fn run(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
         let encoded = self.encode(views)?;
         let cost = encoded.feature_metric_cost()?;
         let cost_start = total_cost(&cost, &encoded.start)?;

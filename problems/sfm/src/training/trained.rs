@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Error, Result, Sample,
     loss::{DepthBounds, Predicted},
-    network::{DroNet, Encoded, Iterations, Keep, Predictions},
+    network::{DroNet, Encoded, Iterations, Keep, Predictions, Work},
     weights::{ModelConfig, Weights},
 };
 
@@ -119,7 +119,12 @@ impl TrainedNet {
             .with_max_len(1)
             .map(|shard| self.shard_gradient(&parameters, shard, phase))
             .collect();
-        LossGradient::mean(found.into_iter().collect::<Result<Vec<_>>>()?)
+        let found = found.into_iter().collect::<Result<Vec<_>>>().map_err(|error| {
+            let Phase { size, neighbours, batch, stages, inner, .. } = *phase;
+            let work = Work { size, neighbours, batch, training: Some(Iterations { stages, inner }) };
+            work.explain(&self.config.model, &self.device, error)
+        });
+        LossGradient::mean(found?)
     }
 
     fn shard_gradient(&self, parameters: &[Tensor], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
