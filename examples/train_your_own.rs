@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
         seed: 1,
         steps: 200,
         schedule: RateSchedule { kind: RateKind::Cosine, rate: 0.02, warm_up: 10, ..RateSchedule::default() },
-        validation: Validation { every: 50, tasks: 4, seed: 0 },
+        validation: Validation { every: 50, tasks: 4, ..Validation::default() },
         ..Settings::default()
     };
     let mut trainer = Trainer::new(&unroll, estimator, settings)?;

@@ -76,6 +76,7 @@ pub enum Ended {
 /// | `metrics.jsonl` | a [`Metric`] a line |
 /// | `curve.svg` | loss and validation |
 /// | `weights.safetensors` | the best weights by validation |
+/// | `best/step-N.safetensors` | the best few, where [`Validation::keep`](crate::Validation::keep) says so |
 pub struct Session<U: Unroll> {
     trainer: Trainer<U>,
     folder: PathBuf,
@@ -121,6 +122,7 @@ impl<U: Unroll> Session<U> {
             parts: measured.map(|measured| measured.parts).unwrap_or_default(),
             seconds: began.elapsed().as_secs_f64(),
         })?;
+        session.keep_best()?;
         session.save()?;
         Ok(session)
     }
@@ -163,6 +165,9 @@ impl<U: Unroll> Session<U> {
             let report = self.trainer.step()?;
             let metric = Metric::of(&report, began.elapsed().as_secs_f64());
             self.note(metric.clone())?;
+            if metric.validation.is_some() {
+                self.keep_best()?;
+            }
             if report.step.is_multiple_of(self.every) {
                 self.save()?;
                 saved = report.step;
@@ -199,6 +204,41 @@ impl<U: Unroll> Session<U> {
         Ok(())
     }
 
+    /// Writes the weights that were measured just now if they are among the best, and removes those that no longer are.
+    fn keep_best(&self) -> Result<()> {
+        let keep = self.trainer.settings().validation.keep;
+        if keep == 0 {
+            return Ok(());
+        }
+        let mut ranked: Vec<(f64, u64)> =
+            self.metrics.iter().filter_map(|metric| Some((metric.validation?, metric.step))).collect();
+        // Of equal ones the earlier, which `weights.safetensors` is too.
+        ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        ranked.truncate(keep);
+        let folder = self.folder.join("best");
+        let io = |source| Error::Io { path: folder.clone(), source };
+        fs::create_dir_all(&folder).map_err(io)?;
+        let step = self.trainer.steps_done();
+        if let Some((score, _)) = ranked.iter().find(|(_, ranked)| *ranked == step) {
+            let about = [
+                ("about", self.about.as_str()),
+                ("step", &step.to_string()),
+                ("validation", &score.to_string()),
+            ];
+            self.trainer.unroll().export(&folder.join(best_name(step)), self.trainer.newest(), &about)?;
+        }
+        for entry in fs::read_dir(&folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let step = name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".safetensors"));
+            let Some(step) = step.and_then(|step| step.parse::<u64>().ok()) else { continue };
+            if name == best_name(step) && !ranked.iter().any(|(_, ranked)| *ranked == step) {
+                fs::remove_file(&path).map_err(|source| Error::Io { path, source })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Checkpoint, weights and curve. The log goes first: a checkpoint never knows more steps than the log.
     fn save(&mut self) -> Result<()> {
         self.log.sync()?;
@@ -214,6 +254,10 @@ impl<U: Unroll> Session<U> {
         write_atomically(self.folder.join("curve.svg"), |file| file.write_all(svg.as_bytes()))?;
         Ok(())
     }
+}
+
+fn best_name(step: u64) -> String {
+    format!("step-{step:08}.safetensors")
 }
 
 /// Loss and validation over the training steps, as SVG.

@@ -54,11 +54,14 @@ pub struct Validation {
     pub tasks: usize,
     /// Which tasks.
     pub seed: u64,
+    /// How many of the weights that were measured are kept in the folder `best`, the best ones; 0: none but the best of
+    /// all, which is `weights.safetensors` in any case.
+    pub keep: usize,
 }
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every: 50, tasks: 64, seed: 0 }
+        Self { every: 50, tasks: 64, seed: 0, keep: 0 }
     }
 }
 

@@ -214,11 +214,10 @@ impl<U: Unroll> Trainer<U> {
 
     /// [`validate`](Self::validate) with all measures.
     pub fn measure(&mut self) -> Result<Validated> {
-        let theta = self.averaged.as_ref().unwrap_or(&self.theta);
-        let validated = self.unroll.validate(theta, &self.held_out)?;
+        let validated = self.unroll.validate(self.newest(), &self.held_out)?;
         let score = validated.score;
         if score.is_finite() && self.best.as_ref().is_none_or(|best| score < best.score) {
-            self.best = Some(Best { score, step: self.step, theta: theta.clone() });
+            self.best = Some(Best { score, step: self.step, theta: self.newest().to_vec() });
         }
         Ok(validated)
     }
@@ -228,6 +227,11 @@ impl<U: Unroll> Trainer<U> {
         &self.theta
     }
 
+    /// The newest weights, or their average where one is kept: what was measured last.
+    pub fn newest(&self) -> &[f32] {
+        self.averaged.as_ref().unwrap_or(&self.theta)
+    }
+
     /// The best weights by validation, if there was one.
     pub fn best(&self) -> Option<&Best> {
         self.best.as_ref()
@@ -235,8 +239,7 @@ impl<U: Unroll> Trainer<U> {
 
     /// The weights to use: the best by validation, or else the newest or their average.
     pub fn weights(&self) -> &[f32] {
-        let newest = self.averaged.as_ref().unwrap_or(&self.theta);
-        self.best.as_ref().map_or(newest, |best| &best.theta)
+        self.best.as_ref().map_or(self.newest(), |best| &best.theta)
     }
 
     /// Training steps done.

@@ -13,7 +13,7 @@ fn settings() -> Settings {
         seed: 4,
         steps: 30,
         curriculum: Some(Curriculum { from: 2, to: 7, over: 12 }),
-        validation: Validation { every: 5, tasks: 4, seed: 1 },
+        validation: Validation { every: 5, tasks: 4, seed: 1, keep: 0 },
         ..Settings::default()
     }
 }

@@ -11,7 +11,11 @@ use crate::{
 };
 
 fn settings() -> Settings {
-    Settings { steps: 20, validation: Validation { every: 4, tasks: 4, seed: 1 }, ..Settings::default() }
+    Settings {
+        steps: 20,
+        validation: Validation { every: 4, tasks: 4, seed: 1, keep: 0 },
+        ..Settings::default()
+    }
 }
 
 fn config() -> EstimatorConfig {
@@ -69,6 +73,32 @@ fn a_killed_training_goes_on_as_if_nothing_had_happened() {
     }
     let svg = fs::read_to_string(killed.join("curve.svg")).unwrap();
     assert!(svg.contains("training") && svg.contains("validation"));
+}
+
+#[test]
+fn the_best_weights_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings();
+    settings.validation.keep = 2;
+    let trainer = Trainer::new(Toy::new(7), config().build().unwrap(), settings).unwrap();
+    let mut session = Session::start(trainer, folder.path(), "about", 3).unwrap();
+    fs::write(folder.path().join("best/mine.txt"), "stays").unwrap();
+    session.run(20, |_| ControlFlow::Continue(())).unwrap();
+    let mut ranked: Vec<(f64, u64)> =
+        metrics(folder.path()).iter().filter_map(|m| Some((m.validation?, m.step))).collect();
+    assert_eq!(ranked.len(), 6);
+    ranked.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    let mut expected: Vec<String> =
+        ranked[..2].iter().map(|(_, step)| format!("step-{step:08}.safetensors")).collect();
+    expected.push("mine.txt".into());
+    expected.sort();
+    let names = fs::read_dir(folder.path().join("best")).unwrap();
+    let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, expected);
+    let best = folder.path().join("best").join(format!("step-{:08}.safetensors", ranked[0].1));
+    let weights = |path: &Path| load_weights(path, &Toy::new(7).layout()).unwrap();
+    assert_eq!(weights(&best), weights(&folder.path().join("weights.safetensors")));
 }
 
 #[test]

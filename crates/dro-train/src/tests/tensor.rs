@@ -107,7 +107,7 @@ fn supervised_gradients_pass_an_opaque_cost_by() {
     let maps = TensorUnroll::new(|vb| ConvGruMap::new(1, 1, 0, 6, vb), Maps, loss).unwrap();
     let estimator = EstimatorConfig::Bptt(Bptt { tasks: 2, truncation: 4 });
     let schedule = RateSchedule { rate: 0.01, ..RateSchedule::default() };
-    let validation = Validation { every: 20, tasks: 3, seed: 0 };
+    let validation = Validation { every: 20, tasks: 3, ..Validation::default() };
     let settings = Settings { steps: 60, schedule, validation, ..Settings::default() };
     let mut trainer = Trainer::new(&maps, estimator.build().unwrap(), settings).unwrap();
     let before = trainer.validate().unwrap();

@@ -26,6 +26,8 @@ pub struct Batch {
     pub neighbour_from_target: Tensor,
     /// Where poses start, if not only where the heads say.
     pub guide: Option<Guide>,
+    /// Samples that could not be used, in whose places others are.
+    pub skipped: usize,
 }
 
 impl Batch {
@@ -79,6 +81,7 @@ impl Batch {
                 .to_dtype(DType::F32)?
                 .to_device(device)?,
             guide: None,
+            skipped: 0,
         })
     }
 
@@ -108,6 +111,7 @@ impl Batch {
                 depth_m: cut(&self.depth_m)?,
                 neighbour_from_target: cut(&self.neighbour_from_target)?,
                 guide: self.guide.as_ref().map(|guide| guide.part(index * size, size)).transpose()?,
+                skipped: 0,
             })
         };
         (0..count).map(shard).collect()

@@ -54,6 +54,9 @@ pub struct TrainingConfig {
 pub struct Data {
     /// How often a sample is a generated scene, beside the weights of the folders.
     pub generated_weight: f64,
+    /// Whether another sample is drawn in place of one that cannot be read or used, instead of an error; they are counted
+    /// as `failed` in the log.
+    pub skip_bad: bool,
     /// Generated scenes.
     pub generated: GeneratedConfig,
     /// Recorded sequences to train on.
@@ -62,7 +65,12 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { generated_weight: 1.0, generated: GeneratedConfig::default(), folders: Vec::new() }
+        Self {
+            generated_weight: 1.0,
+            skip_bad: false,
+            generated: GeneratedConfig::default(),
+            folders: Vec::new(),
+        }
     }
 }
 
@@ -91,6 +99,8 @@ pub struct ValidationConfig {
     pub samples: usize,
     /// Which samples.
     pub seed: u64,
+    /// How many of the measured weights are kept in the folder `best`, besides `weights.safetensors`.
+    pub keep: usize,
     /// The best weights have the least of this.
     pub measure: Measure,
     /// Height and width of the images, multiples of 16.
@@ -117,6 +127,7 @@ impl Default for ValidationConfig {
             every: 200,
             samples: 32,
             seed: 1_000_003,
+            keep: 0,
             measure: Measure::AbsRel,
             size: (64, 96),
             neighbours: 1,
@@ -244,6 +255,7 @@ impl TrainingConfig {
                 every: self.validation.every,
                 tasks: self.validation.samples,
                 seed: self.validation.seed,
+                keep: self.validation.keep,
             },
         }
     }

@@ -25,7 +25,7 @@ impl Estimator<TrainedNet> for BatchGradient {
             return Err(outside(failure(net, &batch, at.step, loss)));
         }
         let inner_steps = (2 * phase.stages * phase.inner) as u64;
-        Ok(Estimate { loss, gradient, inner_steps, failed: 0, parts })
+        Ok(Estimate { loss, gradient, inner_steps, failed: batch.skipped, parts })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where samples come from.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -17,7 +19,11 @@ pub struct Source {
     generated: Option<(Generated, f64)>,
     folders: Vec<(Folder, f64)>,
     median_depth_m: Option<f64>,
+    skip_bad: bool,
 }
+
+/// How often another sample is drawn in place of a bad one.
+const TRIES: usize = 100;
 
 impl Source {
     /// Opens all folders.
@@ -28,6 +34,7 @@ impl Source {
         generated: &GeneratedConfig,
         weight: f64,
         folders: &[FolderConfig],
+        skip_bad: bool,
         seed: u64,
     ) -> Result<Self> {
         let open = |config: &FolderConfig| Ok((Folder::open(config)?, config.weight));
@@ -38,21 +45,32 @@ impl Source {
         }
         let scenes = Generated::new(generated.clone(), seed)?;
         let generated_scenes = (weight > 0.0).then_some((scenes, weight));
-        Ok(Self { generated: generated_scenes, folders, median_depth_m: generated.median_depth_m })
+        Ok(Self { generated: generated_scenes, folders, median_depth_m: generated.median_depth_m, skip_bad })
     }
 
-    /// The sample of a key.
+    /// The sample of a key, and how many were drawn before it that could not be used.
     ///
     /// # Errors
-    /// If a file of a sequence cannot be read.
-    pub fn sample(&self, key: [u64; 2], neighbours: usize, size: (usize, usize)) -> Result<Sample> {
+    /// If a file of a sequence cannot be read; where bad samples are skipped, if a hundred in a row are bad.
+    pub fn sample(&self, key: [u64; 2], neighbours: usize, size: (usize, usize)) -> Result<(Sample, usize)> {
         let mut rng = stream(key, 0);
+        let mut skipped = 0;
+        loop {
+            match self.draw(&mut rng, neighbours, size) {
+                Ok(sample) => return Ok((sample, skipped)),
+                Err(_) if self.skip_bad && skipped < TRIES => skipped += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn draw(&self, rng: &mut ChaCha8Rng, neighbours: usize, size: (usize, usize)) -> Result<Sample> {
         let whole = self.generated.iter().map(|(_, weight)| weight).sum::<f64>()
             + self.folders.iter().map(|(_, weight)| weight).sum::<f64>();
         let mut drawn = rng.random_range(0.0..whole);
         for (folder, weight) in &self.folders {
             if drawn < *weight {
-                let sample = folder.sample(&mut rng, neighbours, size)?;
+                let sample = folder.sample(rng, neighbours, size)?;
                 return Ok(match (self.median_depth_m, sample.median_depth_m()) {
                     (Some(wanted_m), Some(median_m)) => sample.scaled(wanted_m / median_m),
                     _ => sample,
@@ -64,13 +82,14 @@ impl Source {
             Some((generated, _)) => generated.sample(rng.random(), neighbours, size),
             // Rounding: the last folder was meant.
             None => match self.folders.last() {
-                Some((folder, _)) => folder.sample(&mut rng, neighbours, size),
+                Some((folder, _)) => folder.sample(rng, neighbours, size),
                 None => Err(Error::argument("data", "generated scenes or folders", "none")),
             },
         }
     }
 
-    /// The samples of a batch, changed at random: as the network sees them, and with their own colours.
+    /// The samples of a batch, changed at random: as the network sees them, and with their own colours; and how many
+    /// were skipped.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -81,11 +100,14 @@ impl Source {
         neighbours: usize,
         size: (usize, usize),
         augment: &AugmentConfig,
-    ) -> Result<(Vec<Sample>, Vec<Sample>)> {
+    ) -> Result<(Vec<Sample>, Vec<Sample>, usize)> {
+        let skipped = AtomicUsize::new(0);
         let both = |index: u64| -> Result<(Sample, Sample)> {
             let key = [key, index];
             let mut rng = stream(key, 1);
-            let plain = augment.geometry(self.sample(key, neighbours, size)?, &mut rng)?;
+            let (sample, bad) = self.sample(key, neighbours, size)?;
+            skipped.fetch_add(bad, Ordering::Relaxed);
+            let plain = augment.geometry(sample, &mut rng)?;
             let jitter = augment.jitter(&mut rng);
             let mut seen = plain.clone();
             seen.images.iter_mut().for_each(|image| jitter.apply(image));
@@ -93,7 +115,8 @@ impl Source {
         };
         let all: Vec<_> = (0..count as u64).into_par_iter().map(both).collect::<Vec<_>>();
         let pairs = all.into_iter().collect::<Result<Vec<_>>>()?;
-        Ok(pairs.into_iter().unzip())
+        let (seen, plain) = pairs.into_iter().unzip();
+        Ok((seen, plain, skipped.into_inner()))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
-    weights::{ImportOverrides, ModelConfig, Weights, expected_shapes, import_checkpoint},
+    weights::{ImportOverrides, ModelConfig, Weights, expected_shapes, import_checkpoint, resnet18_encoders},
 };
 
 /// Where training starts.
@@ -19,6 +19,10 @@ pub struct StartConfig {
     /// A weights file of ours (`.safetensors`) or a published checkpoint (`.ckpt`, `.pth`); random if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// A torchvision ResNet-18 (`.pth` or `.safetensors`) that the encoders start from; everything else at random. Only
+    /// without `weights`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resnet18: Option<PathBuf>,
     /// Beginnings of names of tensors that are new: they start at random, whatever the file has. Everything else must be
     /// in the file.
     pub new: Vec<String>,
@@ -34,8 +38,18 @@ impl StartConfig {
         let random = |name: &String, shape: &Vec<usize>| -> Result<Tensor> {
             Ok(Tensor::from_vec(values(name, shape, seed), shape.as_slice(), &Device::Cpu)?)
         };
+        if self.weights.is_some() && self.resnet18.is_some() {
+            return Err(Error::argument("start.resnet18", "none beside start.weights", "both"));
+        }
         let Some(path) = &self.weights else {
-            return expected.iter().map(|(name, shape)| Ok((name.clone(), random(name, shape)?))).collect();
+            let mut tensors = expected
+                .iter()
+                .map(|(name, shape)| Ok((name.clone(), random(name, shape)?)))
+                .collect::<Result<BTreeMap<_, _>>>()?;
+            if let Some(path) = &self.resnet18 {
+                tensors.extend(resnet18_encoders(path, model)?);
+            }
+            return Ok(tensors);
         };
         let ours = path.extension().is_some_and(|ending| ending == "safetensors");
         let mut weights = if ours {

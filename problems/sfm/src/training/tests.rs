@@ -93,6 +93,7 @@ fn start_weights_are_strict_but_for_what_is_named_new() {
     let with = |new: &[&str]| StartConfig {
         weights: Some(path.clone()),
         new: new.iter().map(|name| (*name).to_owned()).collect(),
+        ..StartConfig::default()
     };
     let model = tiny().model;
     let same = with(&[]).tensors(&model, 7).unwrap();
@@ -155,6 +156,39 @@ fn guided_poses_start_near_the_truth() {
     assert_eq!(config.validate().unwrap_err().to_string(), "guide.share: expected 0 to 1, found 1.5");
 }
 
+#[test]
+fn bad_samples_are_refused_or_skipped_and_counted() {
+    use crate::scene::{Room, hand_held_path, write_sequence};
+
+    let folder = tempfile::tempdir().unwrap();
+    let camera = dro_vision::Pinhole::from_fov_deg(70.0, 32, 48).unwrap();
+    write_sequence(folder.path(), &Room::new(1), &camera, (32, 48), &hand_held_path(6, 1)).unwrap();
+    // A picture that is none, after the folder was opened: with a header that is right.
+    let picture = folder.path().join("rgb/000002.png");
+    let bytes = std::fs::read(&picture).unwrap();
+    std::fs::write(&picture, &bytes[..bytes.len() / 2]).unwrap();
+    let mut config = tiny();
+    config.data.generated_weight = 0.0;
+    config.data.folders =
+        vec![FolderConfig { path: folder.path().to_owned(), layout: None, weight: 1.0, gap: [1, 1] }];
+    let phase = Phase { batch: 12, ..config.phases[0] };
+    let batch = |config: &TrainingConfig| {
+        TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap().batch(1, &phase)
+    };
+    let error = batch(&config).unwrap_err().to_string();
+    assert!(error.contains("000002.png"), "{error}");
+    config.data.skip_bad = true;
+    let (first, again) = (batch(&config).unwrap(), batch(&config).unwrap());
+    assert!(first.skipped > 0 && first.target.dim(0).unwrap() == 12, "{}", first.skipped);
+    let values = |batch: &Batch| batch.target.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert!(values(&first) == values(&again) && first.skipped == again.skipped);
+    // Nothing is left: the last error says why.
+    for name in std::fs::read_dir(folder.path().join("rgb")).unwrap() {
+        std::fs::write(name.unwrap().path(), &bytes[..bytes.len() / 2]).unwrap();
+    }
+    assert!(batch(&config).unwrap_err().to_string().contains(".png"));
+}
+
 /// Without statistics of batches every sample stands for itself, so shards change nothing.
 #[test]
 fn shards_have_the_gradient_of_the_whole_batch() {
@@ -193,6 +227,10 @@ fn what_is_wrong_is_named() {
         error(&|c| c.phases[0].shards = 3),
         "phases.shards: expected a divisor of the batch, 2, found 3"
     );
+    let mut config = tiny();
+    (config.start.weights, config.start.resnet18) = (Some("a".into()), Some("b".into()));
+    let error_of_both = config.start.tensors(&config.model, 0).unwrap_err().to_string();
+    assert_eq!(error_of_both, "start.resnet18: expected none beside start.weights, found both");
     assert_eq!(error(&|c| c.loss.matching = -1.0), "loss.matching: expected at least 0, found -1");
     assert_eq!(error(&|c| c.loss.depth = -1.0), "loss.depth: expected at least 0, found -1");
     let folder = tempfile::tempdir().unwrap();

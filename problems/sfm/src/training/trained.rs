@@ -60,10 +60,11 @@ impl TrainedNet {
             }
         }
         let data = &config.data;
-        let training = Source::new(&data.generated, data.generated_weight, &data.folders, config.seed)?;
+        let training =
+            Source::new(&data.generated, data.generated_weight, &data.folders, data.skip_bad, config.seed)?;
         let (folders, seed) = (&config.validation.folders, config.validation.seed);
         let generated_weight = if folders.is_empty() { 1.0 } else { 0.0 };
-        let held_out = Source::new(&data.generated, generated_weight, folders, seed)?;
+        let held_out = Source::new(&data.generated, generated_weight, folders, data.skip_bad, seed)?;
         let (device, folder) = (device.clone(), folder.into());
         let known = Mutex::default();
         Ok(Self { config, device, folder, layout, first, first_statistics, training, held_out, known })
@@ -93,8 +94,10 @@ impl TrainedNet {
     /// If a recorded sample cannot be read.
     pub fn batch(&self, task: u64, phase: &Phase) -> Result<Batch> {
         let Phase { batch, neighbours, size, .. } = *phase;
-        let (seen, plain) = self.training.batch(task, batch, neighbours, size, &self.config.augment)?;
-        self.guided(Batch::new(&seen, &plain, &self.device)?, &plain, task)
+        let (seen, plain, skipped) =
+            self.training.batch(task, batch, neighbours, size, &self.config.augment)?;
+        let batch = Batch { skipped, ..Batch::new(&seen, &plain, &self.device)? };
+        self.guided(batch, &plain, task)
     }
 
     /// The batch with poses to start from, as the configuration says.

@@ -33,7 +33,7 @@ pub(super) fn validate(trained: &TrainedNet, theta: &[f32], tasks: &[u64]) -> Re
         .par_iter()
         .with_max_len(1)
         .map(|task| {
-            let sample = trained.held_out().sample([*task, 0], config.neighbours, config.size)?;
+            let (sample, _) = trained.held_out().sample([*task, 0], config.neighbours, config.size)?;
             let answer = answer(trained, &net, &sample, *task)?;
             Ok((sample, answer))
         })

@@ -10,6 +10,7 @@
 //! | `pickle`, `pickle_machine`, `pickle_input`, `pickle_value` | Python's pickle format as inert data |
 //! | `torch`, `torch_tensor` | PyTorch's two checkpoint layouts |
 //! | `import` | a published checkpoint to [`Weights`] |
+//! | `resnet` | a torchvision ResNet-18 as the beginning of the encoders |
 //! | `summary` | the text of `dro weights show` |
 
 mod config;
@@ -21,6 +22,7 @@ mod pickle;
 mod pickle_input;
 mod pickle_machine;
 mod pickle_value;
+mod resnet;
 mod shapes;
 mod summary;
 #[cfg(test)]
@@ -32,5 +34,6 @@ pub use config::ModelConfig;
 pub use file::Weights;
 pub use formula::formula_weights;
 pub use import::{ImportOverrides, ImportReport, import_checkpoint};
+pub use resnet::resnet18_encoders;
 pub use shapes::expected_shapes;
 pub use summary::{Summary, TensorSummary, summary};
