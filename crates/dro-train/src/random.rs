@@ -50,6 +50,12 @@ impl Tasks {
         task
     }
 
+    /// The task that [`draw`](Self::draw) will give.
+    pub fn peek(&self) -> u64 {
+        let mut ahead = *self;
+        ahead.draw()
+    }
+
     /// How many were drawn.
     pub fn drawn(&self) -> u64 {
         self.drawn

@@ -4,21 +4,30 @@ use std::collections::HashMap;
 
 use dro_train::{Estimate, Estimator, Moment};
 
-use super::{Batch, LossGradient, TrainedNet, outside};
+use super::{Batch, LossGradient, TrainedNet, outside, prefetch::Prefetch};
 use crate::{Error, Result};
 
 /// Back-propagation through the loss of one batch of the phase that the training is in.
 ///
 /// A loss or a gradient that is not finite ends the training; the batch is written to `failed_batch.safetensors` in the
 /// training's folder.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct BatchGradient;
+#[derive(Debug, Default)]
+pub struct BatchGradient {
+    /// The samples of the next step.
+    next: Option<Prefetch>,
+}
 
 impl Estimator<TrainedNet> for BatchGradient {
     fn estimate(&mut self, net: &TrainedNet, at: &mut Moment<'_>) -> dro_train::Result<Estimate> {
         let phase = net.config().phase_at(at.step);
         let task = at.tasks.draw();
-        let batch = net.batch(task, &phase).map_err(outside)?;
+        let made = self.next.take().and_then(|next| next.finish(task, &phase));
+        self.next = net.prefetch(at.tasks.peek(), net.config().phase_at(at.step + 1));
+        let batch = match made {
+            Some(samples) => samples.and_then(|samples| net.batch_of(samples, task)),
+            None => net.batch(task, &phase),
+        };
+        let batch = batch.map_err(outside)?;
         let LossGradient { loss, parts, gradient } =
             net.gradient(at.theta, &batch, &phase).map_err(outside)?;
         if !(loss.is_finite() && gradient.iter().all(|g| g.is_finite())) {

@@ -5,6 +5,7 @@
 //! | `config` | everything that can be set, as in a TOML file |
 //! | `phase` | parts of a training: size, iterations, batch |
 //! | `source` | where samples come from |
+//! | `prefetch` | the samples of the next step, made while this one is computed |
 //! | `folder` | samples of a recorded sequence |
 //! | `batch` | samples as tensors |
 //! | `guide` | poses that start near the truth |
@@ -30,6 +31,7 @@ mod folder;
 mod guide;
 mod objective;
 mod phase;
+mod prefetch;
 mod session;
 mod source;
 mod start;
@@ -48,7 +50,7 @@ pub use guide::{Guide, GuideConfig};
 pub use objective::{LossGradient, Objective, ObjectiveConfig};
 pub use phase::{BatchNorm, Phase};
 pub use session::{TrainingSession, resume, start};
-pub use source::Source;
+pub use source::{Samples, Source};
 pub use start::StartConfig;
 pub use trained::TrainedNet;
 

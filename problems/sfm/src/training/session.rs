@@ -19,7 +19,7 @@ pub fn start(config: TrainingConfig, folder: &Path, about: &str, device: &Device
     let (settings, every) = (config.settings(), config.checkpoint_every);
     std::fs::create_dir_all(folder).map_err(crate::Error::io(folder))?;
     let net = TrainedNet::new(config, folder, device)?;
-    let trainer = Trainer::new(net, Box::new(BatchGradient), settings)?;
+    let trainer = Trainer::new(net, Box::new(BatchGradient::default()), settings)?;
     Ok(Session::start(trainer, folder, about, every)?)
 }
 
@@ -36,5 +36,5 @@ pub fn resume(
 ) -> Result<(TrainingSession, Option<dro_train::Error>)> {
     let (settings, every) = (config.settings(), config.checkpoint_every);
     let net = TrainedNet::new(config, folder, device)?;
-    Ok(Session::resume(net, Box::new(BatchGradient), settings, folder, about, every)?)
+    Ok(Session::resume(net, Box::new(BatchGradient::default()), settings, folder, about, every)?)
 }

@@ -22,6 +22,17 @@ pub struct Source {
     skip_bad: bool,
 }
 
+/// The samples of a batch.
+#[derive(Debug, Clone)]
+pub struct Samples {
+    /// As the network sees them.
+    pub seen: Vec<Sample>,
+    /// With their own colours.
+    pub plain: Vec<Sample>,
+    /// How many could not be used, and have others in their places.
+    pub skipped: usize,
+}
+
 /// How often another sample is drawn in place of a bad one.
 const TRIES: usize = 100;
 
@@ -88,8 +99,7 @@ impl Source {
         }
     }
 
-    /// The samples of a batch, changed at random: as the network sees them, and with their own colours; and how many
-    /// were skipped.
+    /// The samples of a batch, changed at random.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -100,7 +110,7 @@ impl Source {
         neighbours: usize,
         size: (usize, usize),
         augment: &AugmentConfig,
-    ) -> Result<(Vec<Sample>, Vec<Sample>, usize)> {
+    ) -> Result<Samples> {
         let skipped = AtomicUsize::new(0);
         let both = |index: u64| -> Result<(Sample, Sample)> {
             let key = [key, index];
@@ -116,7 +126,7 @@ impl Source {
         let all: Vec<_> = (0..count as u64).into_par_iter().map(both).collect::<Vec<_>>();
         let pairs = all.into_iter().collect::<Result<Vec<_>>>()?;
         let (seen, plain) = pairs.into_iter().unzip();
-        Ok((seen, plain, skipped.into_inner()))
+        Ok(Samples { seen, plain, skipped: skipped.into_inner() })
     }
 }
 

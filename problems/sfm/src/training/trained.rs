@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use candle_core::{DType, Device, Tensor, Var};
@@ -12,7 +12,9 @@ use dro_train::{Unroll, Validated};
 use rayon::prelude::*;
 
 use super::{
-    Batch, BatchNorm, Guide, LossGradient, Phase, Source, TrainingConfig, outside, source::stream,
+    Batch, BatchNorm, Guide, LossGradient, Phase, Source, TrainingConfig, outside,
+    prefetch::Prefetch,
+    source::{Samples, stream},
     statistics, validation,
 };
 use crate::{
@@ -31,7 +33,7 @@ pub struct TrainedNet {
     layout: Vec<(String, Vec<usize>)>,
     first: Vec<f32>,
     first_statistics: BTreeMap<String, Tensor>,
-    training: Source,
+    training: Arc<Source>,
     held_out: Source,
     /// Statistics of the weights that were asked for last, by their fingerprint.
     known: Mutex<Vec<(u64, BTreeMap<String, Tensor>)>>,
@@ -62,6 +64,7 @@ impl TrainedNet {
         let data = &config.data;
         let training =
             Source::new(&data.generated, data.generated_weight, &data.folders, data.skip_bad, config.seed)?;
+        let training = Arc::new(training);
         let (folders, seed) = (&config.validation.folders, config.validation.seed);
         let generated_weight = if folders.is_empty() { 1.0 } else { 0.0 };
         let held_out = Source::new(&data.generated, generated_weight, folders, data.skip_bad, seed)?;
@@ -94,10 +97,19 @@ impl TrainedNet {
     /// If a recorded sample cannot be read.
     pub fn batch(&self, task: u64, phase: &Phase) -> Result<Batch> {
         let Phase { batch, neighbours, size, .. } = *phase;
-        let (seen, plain, skipped) =
-            self.training.batch(task, batch, neighbours, size, &self.config.augment)?;
+        self.batch_of(self.training.batch(task, batch, neighbours, size, &self.config.augment)?, task)
+    }
+
+    /// The batch of a task, from its samples.
+    pub(super) fn batch_of(&self, samples: Samples, task: u64) -> Result<Batch> {
+        let Samples { seen, plain, skipped } = samples;
         let batch = Batch { skipped, ..Batch::new(&seen, &plain, &self.device)? };
         self.guided(batch, &plain, task)
+    }
+
+    /// Begins to make the samples of a task.
+    pub(super) fn prefetch(&self, task: u64, phase: Phase) -> Option<Prefetch> {
+        Prefetch::begin(&self.training, &self.config.augment, task, phase)
     }
 
     /// The batch with poses to start from, as the configuration says.
