@@ -106,7 +106,7 @@ fn main() -> anyhow::Result<()> {
     let settings = Settings {
         steps: 100,
         schedule: RateSchedule { rate: 0.05, ..RateSchedule::default() },
-        validation: Validation { every: 20, tasks: 16, seed: 0 },
+        validation: Validation { every: 20, tasks: 16, ..Validation::default() },
         ..Settings::default()
     };
     // Hand-written habits to begin with: turn by 2.2, shorten the stride by a fifth, and keep it after a success.

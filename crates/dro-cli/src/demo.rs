@@ -30,7 +30,7 @@ impl Demo {
     pub fn execute(self) -> Result<Outcome> {
         let interrupted = interrupt::flag()?;
         let frames = usize::from(self.frames);
-        let (mut output, solve) = (self.output, self.solve.or_patchmatch());
+        let (mut output, solve) = (self.output, self.solve);
         let chosen = solve.solver()?;
         OutputFolder::create(&output.folder.out, output.folder.overwrite, 1.0)?;
         output.folder.overwrite = true;

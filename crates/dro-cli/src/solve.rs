@@ -22,7 +22,7 @@ use crate::{
 pub enum OptimizerChoice {
     /// The learned optimizer; needs --weights.
     Dro,
-    /// The weights-free baseline: random search on a census cost.
+    /// Without weights: random search on a census cost.
     Patchmatch,
 }
 
@@ -32,7 +32,7 @@ pub struct Solve {
     /// Weights of the learned optimizer, made by `dro weights import` or by training.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// What finds depth and poses [default: dro; in the demo, without weights: patchmatch].
+    /// What finds depth and poses [default: dro with --weights, patchmatch without].
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerChoice>,
     /// Neighbours of every frame, as offsets: 1 is the next image, -1 the one before. Frames at the ends use those
@@ -83,25 +83,23 @@ pub struct Chosen<S: ?Sized = dyn Solver> {
 }
 
 impl Solve {
-    /// Uses the weights-free baseline where neither weights nor an optimizer are given.
-    pub fn or_patchmatch(mut self) -> Self {
-        if self.weights.is_none() {
-            self.optimizer.get_or_insert(OptimizerChoice::Patchmatch);
-        }
-        self
+    /// What was asked for; otherwise the learned optimizer where there are weights, and the baseline where there are none.
+    fn choice(&self) -> OptimizerChoice {
+        let own = if self.weights.is_some() { OptimizerChoice::Dro } else { OptimizerChoice::Patchmatch };
+        self.optimizer.unwrap_or(own)
     }
 
     pub fn solver(&self) -> Result<Chosen> {
         if self.threads.is_some() {
             threads::set(self.threads)?;
         }
-        match (self.optimizer.unwrap_or(OptimizerChoice::Dro), &self.weights) {
+        match (self.choice(), &self.weights) {
             (OptimizerChoice::Patchmatch, Some(path)) => {
                 bail!("--weights: expected none with --optimizer patchmatch, found {}", path.display())
             }
             (OptimizerChoice::Patchmatch, None) => self.patchmatch(),
             (OptimizerChoice::Dro, None) => bail!(
-                "--weights: expected a file (see `dro weights import --help`), or --optimizer patchmatch, found none"
+                "--weights: expected a file with --optimizer dro (see `dro weights import --help`), found none"
             ),
             (OptimizerChoice::Dro, Some(path)) => {
                 let Chosen { solver, size, about } = self.dro(path)?;

@@ -23,7 +23,10 @@ mod uploads;
 mod warp_cost;
 
 pub use batch_norm::{BatchNormed, batch_norm, batch_norm_reference};
-pub use conv::{Activation, ConvGeometry, MapView, PreparedConv, Scratch, conv2d, conv2d_reference};
+pub use conv::{
+    Activation, ConvGeometry, MapView, PreparedConv, Scratch, SharedWeights, conv2d, conv2d_reference,
+    conv2d_shared,
+};
 pub use convex_upsample::{convex_upsample, convex_upsample_reference};
 pub use gates::{blend_gate, blend_gate_reference, reset_gate, reset_gate_reference};
 pub use grid_sample::{grid_sample, grid_sample_reference};

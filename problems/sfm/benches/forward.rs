@@ -1,4 +1,4 @@
-//! One forward of the full network, and its parts: 320x960, 1 neighbour, m = 3, n = 4, hidden 128.
+//! One forward of the full network, and its parts: 320x960, 1 neighbour, m = 3, n = 4, hidden 128. And generated scenes.
 //!
 //! `cargo bench -p dro-sfm --bench forward`
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use candle_core::{DType, Device, Tensor};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dro_core::{Budget, CostFunction, Coupling, LearnedOptimizer};
 use dro_sfm::{
     Solver, Unwatched, Views,
     cost::{INVERSE_DEPTH, POSES},
     network::{DroNet, DroSolver, Iterations},
+    scene::{Generated, GeneratedConfig},
     weights::{ModelConfig, formula_weights},
 };
 use dro_vision::{Pinhole, intrinsics_tensor};
@@ -63,5 +64,22 @@ fn forward(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, forward);
+/// Generated scenes: a target, a neighbour, and the target's depth.
+fn scenes(c: &mut Criterion) {
+    let generated = Generated::new(GeneratedConfig::default(), 5).unwrap();
+    let mut group = c.benchmark_group("generated scene");
+    group.throughput(Throughput::Elements(1));
+    for size in [(64, 96), (96, 128), (240, 320)] {
+        let mut index = 0;
+        group.bench_function(format!("{}x{}", size.0, size.1), |b| {
+            b.iter(|| {
+                index += 1;
+                generated.sample(index, 1, size).unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, forward, scenes);
 criterion_main!(benches);

@@ -34,9 +34,18 @@ fn wrong_files_are_refused_before_anything_is_written() {
     ] {
         run(room(), &out, &format!("--weights {}", path.display())).refuses(parts);
     }
-    run(room(), &out, "").refuses(&["--weights", "dro weights import", "patchmatch"]);
+    run(room(), &out, "--optimizer dro").refuses(&["--weights", "dro weights import", "none"]);
     baseline(room(), &out, &format!("--weights {}", text.display())).refuses(&["--weights", "patchmatch"]);
     assert!(!out.exists());
+}
+
+#[test]
+fn without_weights_the_baseline_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    run(room(), &out, "--max-frames 2 --stages 0").works();
+    let summary = fs::read_to_string(out.join("summary.json")).unwrap();
+    assert!(summary.contains("\"optimizer\": \"patchmatch\""), "{summary}");
 }
 
 #[test]

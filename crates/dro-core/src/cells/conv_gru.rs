@@ -49,6 +49,11 @@ impl SepConvGru {
         self.vertical.step(&self.horizontal.step(h, x)?, x)
     }
 
+    /// The same cell with gradients, see [`Conv::shared`].
+    pub fn shared(&self) -> Self {
+        Self { horizontal: self.horizontal.shared(), vertical: self.vertical.shared() }
+    }
+
     /// Prepares the weights as they are now for inference; the first `context` channels of `x` do not change over a run
     /// and are convolved once.
     ///
@@ -76,6 +81,10 @@ impl Gates {
     ) -> Result<Self> {
         let gate = |name: &str| Conv::same(hidden + input, hidden, kernel, vb.pp(format!("{name}{suffix}")));
         Ok(Self { z: gate("convz")?, r: gate("convr")?, q: gate("convq")? })
+    }
+
+    fn shared(&self) -> Self {
+        Self { z: self.z.shared(), r: self.r.shared(), q: self.q.shared() }
     }
 
     fn step(&self, h: &Tensor, x: &Tensor) -> Result<Tensor> {

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNorm, Init, Module, ModuleT, VarBuilder};
-use dro_kernels::{Activation, BatchNormed, ConvGeometry, PreparedConv, batch_norm, conv2d};
+use dro_kernels::{
+    Activation, BatchNormed, ConvGeometry, PreparedConv, SharedWeights, batch_norm, conv2d, conv2d_shared,
+};
 
 /// A convolution with bias; the parameters are named `weight` `[out, in, kh, kw]` and `bias` `[out]`.
 #[derive(Debug, Clone)]
@@ -12,6 +14,7 @@ pub struct Conv {
     weight: Tensor,
     bias: Option<Tensor>,
     geometry: ConvGeometry,
+    shared: Option<SharedWeights>,
 }
 
 impl Conv {
@@ -45,7 +48,7 @@ impl Conv {
             candle_nn::init::DEFAULT_KAIMING_NORMAL,
         )?;
         let bias = if bias { Some(vb.get_with_hints(outputs, "bias", Init::Const(0.0))?) } else { None };
-        Ok(Self { weight, bias, geometry: ConvGeometry::strided(kernel, stride) })
+        Ok(Self { weight, bias, geometry: ConvGeometry::strided(kernel, stride), shared: None })
     }
 }
 
@@ -70,7 +73,7 @@ impl Conv {
     pub fn part(&self, ranges: impl IntoIterator<Item = Range<usize>>) -> Result<Self> {
         let part = |range: Range<usize>| self.weight.narrow(1, range.start, range.len());
         let parts = ranges.into_iter().map(part).collect::<Result<Vec<_>>>()?;
-        Ok(Self { weight: Tensor::cat(&parts, 1)?, bias: None, geometry: self.geometry })
+        Ok(Self { weight: Tensor::cat(&parts, 1)?, bias: None, geometry: self.geometry, shared: None })
     }
 
     /// The same weights with another bias, `[out]`.
@@ -87,6 +90,7 @@ impl Conv {
             weight: (&self.weight * by)?,
             bias: self.bias.as_ref().map(|bias| bias * by).transpose()?,
             geometry: self.geometry,
+            shared: None,
         })
     }
 
@@ -111,6 +115,7 @@ impl Conv {
             weight: Tensor::cat(&weights, 0)?,
             bias: if biases.is_empty() { None } else { Some(Tensor::cat(&biases, 0)?) },
             geometry: first.geometry,
+            shared: None,
         })
     }
 
@@ -137,7 +142,14 @@ impl Conv {
                 None => bias,
             }),
             geometry: self.geometry,
+            shared: None,
         })
+    }
+
+    /// The same layer, with gradients, whose calls (and those of its clones) share what the kernels make of the weights. They
+    /// must not change while it lives.
+    pub fn shared(&self) -> Self {
+        Self { shared: Some(SharedWeights::default()), ..self.clone() }
     }
 
     /// Transforms and packs the weights as they are now, for inference; `activation` follows the bias.
@@ -151,7 +163,11 @@ impl Conv {
 
 impl Module for Conv {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv2d(x, &self.weight, self.bias.as_ref(), self.geometry)
+        let (weight, bias) = (&self.weight, self.bias.as_ref());
+        match &self.shared {
+            Some(shared) => conv2d_shared(x, weight, bias, self.geometry, shared),
+            None => conv2d(x, weight, bias, self.geometry),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::backward;
 use super::engine::Convolution;
 use super::epilogue::Epilogue;
 use super::shapes::ConvShape;
+use super::shared::{SharedWeights, Slot};
 use super::weights::{Packed, Weights};
 use super::{Activation, Algorithm, MapView, Scratch};
 use crate::simd::Arch;
@@ -19,8 +20,9 @@ pub(super) fn apply(
     bias: Option<&Tensor>,
     shape: ConvShape,
     arch: Arch,
+    shared: Option<&SharedWeights>,
 ) -> Result<Tensor> {
-    let op = Conv { shape, arch };
+    let op = Conv { shape, arch, shared: shared.cloned() };
     match bias {
         Some(bias) => x.apply_op3(weight, bias, op),
         None => x.apply_op2(weight, op),
@@ -38,10 +40,11 @@ fn values<'a>((storage, layout): Argument<'a>) -> Result<&'a [f32]> {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Conv {
     shape: ConvShape,
     arch: Arch,
+    shared: Option<SharedWeights>,
 }
 
 impl Conv {
@@ -57,7 +60,8 @@ impl Conv {
             taps: shape.kernel.0 * shape.kernel.1,
             adjoint: false,
         };
-        let out = convolve(self.arch, shape, &weights, x, epilogue)?;
+        let slot = self.shared.as_ref().map(SharedWeights::forward);
+        let out = convolve(self.arch, shape, &weights, x, epilogue, slot)?;
         let dims = (shape.batch, shape.outputs, shape.out_height, shape.out_width);
         Ok((CpuStorage::F32(out), Shape::from(dims)))
     }
@@ -69,26 +73,35 @@ impl Conv {
         weight: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad_x = x.track_op().then(|| weight.apply_op2_no_bwd(grad, &GradX(*self))).transpose()?;
+        let grad_x = x.track_op().then(|| weight.apply_op2_no_bwd(grad, &GradX(self.clone()))).transpose()?;
         let grad_weight =
-            weight.track_op().then(|| x.apply_op2_no_bwd(grad, &GradWeight(*self))).transpose()?;
+            weight.track_op().then(|| x.apply_op2_no_bwd(grad, &GradWeight(self.clone()))).transpose()?;
         Ok((grad_x, grad_weight))
     }
 }
 
-/// A convolution in memory of its own.
+/// A convolution in memory of its own, with weights from `slot` if there is one.
 pub(super) fn convolve(
     arch: Arch,
     shape: ConvShape,
     weights: &Weights,
     x: &[f32],
     epilogue: Epilogue,
+    slot: Option<&Slot>,
 ) -> Result<Vec<f32>> {
     let maps = [MapView::new(x, [shape.batch, shape.inputs, shape.height, shape.width])?];
     let mut out = vec![0f32; shape.out_count()];
+    let algorithm = Algorithm::of(shape.kernel, shape.geometry.stride);
+    if let Some(slot) = slot {
+        let packed = slot.get(arch, weights, algorithm);
+        Scratch::with_thread_local(|scratch| {
+            Convolution { arch, shape, weights: &packed, maps: &maps, epilogue }.run(&mut out, scratch);
+        });
+        return Ok(out);
+    }
     Scratch::with_thread_local(|scratch| {
         let mut packed = std::mem::replace(&mut scratch.weights, Packed::empty());
-        packed.pack(arch, weights, Algorithm::of(shape.kernel, shape.geometry.stride));
+        packed.pack(arch, weights, algorithm);
         Convolution { arch, shape, weights: &packed, maps: &maps, epilogue }.run(&mut out, scratch);
         scratch.weights = packed;
     });
@@ -168,9 +181,10 @@ impl CustomOp2 for GradX {
         grad: &CpuStorage,
         grad_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let Conv { shape, arch } = self.0;
+        let Conv { shape, arch, shared } = &self.0;
         let (weight, grad) = (values((weight, weight_layout))?, values((grad, grad_layout))?);
-        let out = backward::grad_x(arch, &shape, weight, grad)?;
+        let slot = shared.as_ref().map(SharedWeights::adjoint);
+        let out = backward::grad_x(*arch, shape, weight, grad, slot)?;
         let dims = (shape.batch, shape.inputs, shape.height, shape.width);
         Ok((CpuStorage::F32(out), Shape::from(dims)))
     }
@@ -191,9 +205,9 @@ impl CustomOp2 for GradWeight {
         grad: &CpuStorage,
         grad_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let Conv { shape, arch } = self.0;
+        let Conv { shape, arch, .. } = &self.0;
         let (x, grad) = (values((x, x_layout))?, values((grad, grad_layout))?);
-        let out = backward::grad_weight(arch, &shape, x, grad);
+        let out = backward::grad_weight(*arch, shape, x, grad);
         let dims = (shape.outputs, shape.inputs, shape.kernel.0, shape.kernel.1);
         Ok((CpuStorage::F32(out), Shape::from(dims)))
     }

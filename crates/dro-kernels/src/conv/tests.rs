@@ -1,9 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use proptest::prelude::*;
 
-use super::{Activation, ConvGeometry, MapView, PreparedConv, Scratch, conv2d, conv2d_reference, op, shapes};
+use super::{
+    Activation, ConvGeometry, MapView, PreparedConv, Scratch, SharedWeights, conv2d, conv2d_reference,
+    conv2d_shared, op, shapes,
+};
 use crate::simd::Arch;
 
 /// Numbers in [-1, 1) from a formula, so that a failing case is one line to repeat.
@@ -47,12 +50,12 @@ fn conv2d_scalar(
     weight: &Tensor,
     bias: Option<&Tensor>,
     geometry: ConvGeometry,
-) -> candle_core::Result<Tensor> {
+) -> Result<Tensor> {
     let shape = shapes::check(x, weight, bias, geometry)?;
-    op::apply(&x.contiguous()?, &weight.contiguous()?, bias, shape, Arch::Scalar)
+    op::apply(&x.contiguous()?, &weight.contiguous()?, bias, shape, Arch::Scalar, None)
 }
 
-type Conv = fn(&Tensor, &Tensor, Option<&Tensor>, ConvGeometry) -> candle_core::Result<Tensor>;
+type Conv = fn(&Tensor, &Tensor, Option<&Tensor>, ConvGeometry) -> Result<Tensor>;
 
 /// The convolution and the gradients of `Σ loss · y` for x, weight and bias.
 fn with_gradients(
@@ -253,4 +256,23 @@ fn memory_of_the_caller_may_hold_anything() {
     assert_eq!(out.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), expected);
     let error = conv.run(&views, None, &mut out[1..], &mut scratch).unwrap_err().to_string();
     assert!(error.contains("room for 2310 numbers, found 2309"), "{error}");
+}
+
+#[test]
+fn shared_weights_change_no_number() {
+    use crate::testing::{list, noise, with_gradients};
+
+    for (kernel, stride) in [((3, 3), 1), ((1, 5), 1), ((5, 1), 1), ((1, 1), 1), ((7, 7), 2), ((3, 3), 2)] {
+        let geometry = ConvGeometry::strided(kernel, stride);
+        let all = [noise(1, &[2, 5, 9, 12]), noise(2, &[6, 5, kernel.0, kernel.1]), noise(3, &[6])];
+        let all = all.map(|t| t.to_dtype(DType::F32).unwrap());
+        // As a recurrent network: the same weights twice.
+        let twice = |conv: &dyn Fn(&Tensor) -> Result<Tensor>, x: &Tensor| conv(x)? + conv(&(x * 0.5)?)?;
+        let plain = with_gradients(&|t| twice(&|x| conv2d(x, &t[1], Some(&t[2]), geometry), &t[0]), &all);
+        let shared = SharedWeights::default();
+        let op = |t: &[Tensor]| twice(&|x| conv2d_shared(x, &t[1], Some(&t[2]), geometry, &shared), &t[0]);
+        for (found, expected) in with_gradients(&op, &all).iter().zip(&plain) {
+            assert_eq!(list(found), list(expected), "{kernel:?} {stride}");
+        }
+    }
 }

@@ -19,6 +19,11 @@ impl DepthHead {
             conv2: Conv::same(channels, 1, (3, 3), vb.pp("conv2"))?,
         })
     }
+
+    /// The same with gradients, see [`Conv::shared`].
+    pub(super) fn shared(&self) -> Self {
+        Self { conv1: self.conv1.shared(), conv2: self.conv2.shared() }
+    }
 }
 
 impl Module for DepthHead {
@@ -47,6 +52,11 @@ impl PoseHead {
             conv2: Conv::same(hidden, 6, (3, 3), vb.pp("conv2_pose"))?,
             scale: Tensor::new(&scale, vb.device())?.to_dtype(vb.dtype())?,
         })
+    }
+
+    /// The same with gradients, see [`Conv::shared`].
+    pub(super) fn shared(&self) -> Self {
+        Self { conv1: self.conv1.shared(), conv2: self.conv2.shared(), scale: self.scale.clone() }
     }
 
     /// What the six numbers are multiplied by.

@@ -120,6 +120,17 @@ impl DroNet {
         })
     }
 
+    /// The same network with gradients, whose update rules share what the kernels make of their weights, over all updates:
+    /// the same numbers in less time. The weights must not change while it lives, so make one for each training step.
+    pub fn shared(&self) -> Self {
+        Self { depth_rule: self.depth_rule.shared(), pose_rule: self.pose_rule.shared(), ..self.clone() }
+    }
+
+    /// The same network with the update rules of another, which have the same weights.
+    pub(crate) fn with_rules_of(&self, other: &Self) -> Self {
+        Self { depth_rule: other.depth_rule.clone(), pose_rule: other.pose_rule.clone(), ..self.clone() }
+    }
+
     /// Whether it was [prepared](Self::prepared) for inference.
     pub fn is_prepared(&self) -> bool {
         matches!(self.start, Start::Prepared(_))

@@ -33,6 +33,16 @@ impl InputEncoder {
         })
     }
 
+    fn shared(&self) -> Self {
+        Self {
+            cost1: self.cost1.shared(),
+            cost2: self.cost2.shared(),
+            variable1: self.variable1.shared(),
+            variable2: self.variable2.shared(),
+            join: self.join.shared(),
+        }
+    }
+
     /// `variable` `[n, v, h, w]`, `cost` `[n, 128, h, w]` → `[n, hidden, h, w]`.
     fn forward(&self, variable: &Tensor, cost: &Tensor) -> Result<Tensor> {
         let cost = self.cost2.forward(&self.cost1.forward(cost)?.relu()?)?.relu()?;
@@ -63,6 +73,11 @@ impl Recurrence {
             encoder: InputEncoder::new(hidden, variable, letter, vb.pp("encoder"))?,
             gru: SepConvGru::new(hidden, hidden + CONTEXT, vb.pp(gru))?,
         })
+    }
+
+    /// The same with gradients, see [`Conv::shared`].
+    pub(super) fn shared(&self) -> Self {
+        Self { hidden: self.hidden, encoder: self.encoder.shared(), gru: self.gru.shared() }
     }
 
     /// The context encoder's output splits into the initial hidden state (tanh) and the context (ReLU).

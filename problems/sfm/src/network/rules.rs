@@ -48,6 +48,13 @@ impl DepthRule {
         }))))
     }
 
+    /// The same rule for a run with gradients, see [`DroNet::shared`](super::DroNet::shared).
+    pub(super) fn shared(&self) -> Self {
+        let DepthForm::Plain(rule) = &self.0 else { return self.clone() };
+        let (recurrence, head) = (rule.recurrence.shared(), rule.head.shared());
+        Self(DepthForm::Plain(Arc::new(PlainDepthRule { recurrence, head, mask: rule.mask.clone() })))
+    }
+
     /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
     pub(super) fn prepared(&self, pool: &Arc<Pool>) -> Result<Self> {
         match &self.0 {
@@ -117,6 +124,13 @@ impl PoseRule {
             recurrence: Recurrence::new(hidden, 6, 'p', "pose_gru", &vb)?,
             head: PoseHead::new(hidden, hidden, rotation_scale, vb.pp("pose_head"))?,
         }))))
+    }
+
+    /// The same rule for a run with gradients, see [`DroNet::shared`](super::DroNet::shared).
+    pub(super) fn shared(&self) -> Self {
+        let PoseForm::Plain(rule) = &self.0 else { return self.clone() };
+        let (recurrence, head) = (rule.recurrence.shared(), rule.head.shared());
+        Self(PoseForm::Plain(Arc::new(PlainPoseRule { recurrence, head })))
     }
 
     /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).

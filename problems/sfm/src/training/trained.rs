@@ -129,10 +129,11 @@ impl TrainedNet {
     /// If a tensor operation fails.
     pub fn gradient(&self, theta: &[f32], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
         let (shards, parameters) = (batch.shards(phase.shards)?, self.parameters(theta, true)?);
+        let rules = self.build(&parameters, &self.first_statistics)?.net.shared();
         let found: Vec<_> = shards
             .par_iter()
             .with_max_len(1)
-            .map(|shard| self.shard_gradient(&parameters, shard, phase))
+            .map(|shard| self.shard_gradient(&parameters, &rules, shard, phase))
             .collect();
         let found = found.into_iter().collect::<Result<Vec<_>>>().map_err(|error| {
             let Phase { size, neighbours, batch, stages, inner, .. } = *phase;
@@ -142,11 +143,19 @@ impl TrainedNet {
         LossGradient::mean(found?)
     }
 
-    fn shard_gradient(&self, parameters: &[Tensor], batch: &Batch, phase: &Phase) -> Result<LossGradient> {
+    /// `rules` is a network at these parameters, whose update rules all shards use; batch norms are each shard's own.
+    fn shard_gradient(
+        &self,
+        parameters: &[Tensor],
+        rules: &DroNet,
+        batch: &Batch,
+        phase: &Phase,
+    ) -> Result<LossGradient> {
         let built = self.build(parameters, &self.first_statistics)?;
         let iterations = Iterations { stages: phase.stages, inner: phase.inner };
         let train = self.config.batch_norm == BatchNorm::Batch;
-        let objective = self.run(&built.net, batch, iterations, train, |predicted, encoded| {
+        let net = built.net.with_rules_of(rules);
+        let objective = self.run(&net, batch, iterations, train, |predicted, encoded| {
             self.config.loss.of(predicted, encoded, batch, self.bounds())
         })?;
         let gradients = objective.total.backward()?;

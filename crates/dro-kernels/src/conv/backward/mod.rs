@@ -12,6 +12,7 @@ use super::algorithm::Algorithm;
 use super::epilogue::Epilogue;
 use super::op::convolve;
 use super::shapes::ConvShape;
+use super::shared::Slot;
 use super::weights::Weights;
 use super::winograd::{Five, One, Three};
 use crate::simd::Arch;
@@ -22,7 +23,13 @@ pub(super) use channels_last::ChannelsLast;
 ///
 /// For stride 1 that is a convolution with the flipped kernel. For larger strides the gradients of the patches are
 /// computed and added up, which multiplies no inserted zeros.
-pub(super) fn grad_x(arch: Arch, shape: &ConvShape, weight: &[f32], grad: &[f32]) -> Result<Vec<f32>> {
+pub(super) fn grad_x(
+    arch: Arch,
+    shape: &ConvShape,
+    weight: &[f32],
+    grad: &[f32],
+    slot: Option<&Slot>,
+) -> Result<Vec<f32>> {
     let ConvShape { batch, inputs, outputs, kernel, geometry, .. } = *shape;
     let (taps, size) = (kernel.0 * kernel.1, (shape.out_height, shape.out_width));
     if geometry.stride == 1 && geometry.pad_y < kernel.0 && geometry.pad_x < kernel.1 {
@@ -33,12 +40,12 @@ pub(super) fn grad_x(arch: Arch, shape: &ConvShape, weight: &[f32], grad: &[f32]
         };
         let adjoint = ConvShape::new([batch, outputs], size, inputs, kernel, flipped)?;
         let weights = Weights { values: weight, outputs: inputs, inputs: outputs, taps, adjoint: true };
-        return convolve(arch, adjoint, &weights, grad, Epilogue::NONE);
+        return convolve(arch, adjoint, &weights, grad, Epilogue::NONE, slot);
     }
     let pointwise = ConvGeometry { stride: 1, pad_y: 0, pad_x: 0 };
     let patches = ConvShape::new([batch, outputs], size, inputs * taps, (1, 1), pointwise)?;
     let weights = Weights { values: weight, outputs: inputs * taps, inputs: outputs, taps: 1, adjoint: true };
-    let patches = convolve(arch, patches, &weights, grad, Epilogue::NONE)?;
+    let patches = convolve(arch, patches, &weights, grad, Epilogue::NONE, slot)?;
     Ok(columns::add_patches(shape, &patches))
 }
 
