@@ -90,9 +90,7 @@ impl Solve {
     }
 
     pub fn solver(&self) -> Result<Chosen> {
-        if self.threads.is_some() {
-            threads::set(self.threads)?;
-        }
+        self.set_threads()?;
         match (self.choice(), &self.weights) {
             (OptimizerChoice::Patchmatch, Some(path)) => {
                 bail!("--weights: expected none with --optimizer patchmatch, found {}", path.display())
@@ -108,11 +106,13 @@ impl Solve {
         }
     }
 
+    fn set_threads(&self) -> Result<()> {
+        if self.threads.is_some() { threads::set(self.threads) } else { Ok(()) }
+    }
+
     /// The learned optimizer, for what looks inside it.
     pub fn learned(&self) -> Result<Chosen<DroSolver>> {
-        if self.threads.is_some() {
-            threads::set(self.threads)?;
-        }
+        self.set_threads()?;
         match (self.optimizer.unwrap_or(OptimizerChoice::Dro), &self.weights) {
             (OptimizerChoice::Dro, Some(path)) => self.dro(path),
             (OptimizerChoice::Dro, None) => bail!("--weights: expected a file, found none"),

@@ -18,23 +18,23 @@ pub fn set(threads: Option<u16>) -> Result<()> {
     use anyhow::Context;
 
     const NAME: &str = "RAYON_NUM_THREADS";
-    let set = std::env::var(NAME).ok().and_then(|text| text.parse::<usize>().ok());
-    let threads = match (threads.map(usize::from), set) {
-        (None, Some(_)) => return Ok(()),
-        (Some(asked), Some(set)) if asked == set => return Ok(()),
-        (Some(asked), _) => asked,
-        (None, None) => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    };
     const OTHERS: [(&str, &str); 4] = [
         ("CANDLE_NUM_THREADS", "1"),
         ("MALLOC_ARENA_MAX", "1"),
         ("MALLOC_MMAP_THRESHOLD_", "33554432"),
         ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
     ];
-    let others = OTHERS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+    let set = std::env::var(NAME).ok().and_then(|text| text.parse::<usize>().ok());
+    let wanted = threads.map(usize::from).or(set);
+    let missing: Vec<_> = OTHERS.into_iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
+    if set.is_some() && set == wanted && missing.is_empty() {
+        return Ok(());
+    }
+    let threads =
+        wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let mut again = std::process::Command::new(std::env::current_exe()?);
     // Comes back only if it failed.
-    Err(again.args(std::env::args_os().skip(1)).env(NAME, threads.to_string()).envs(others).exec())
+    Err(again.args(std::env::args_os().skip(1)).env(NAME, threads.to_string()).envs(missing).exec())
         .context("cannot start with another number of threads")
 }
 

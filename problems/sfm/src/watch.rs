@@ -11,6 +11,23 @@ use crate::{
     cost::{INVERSE_DEPTH, POSES},
 };
 
+/// Sees nothing, and asks whether to go on.
+pub(crate) struct Unshown<F>(pub(crate) F);
+
+impl<F: Fn() -> bool> Watch for Unshown<F> {
+    fn wants_updates(&self) -> bool {
+        false
+    }
+
+    fn update(&mut self, _update: &Update) -> Result<()> {
+        Ok(())
+    }
+
+    fn interrupted(&self) -> bool {
+        (self.0)()
+    }
+}
+
 /// An observer that decodes points by `decode` (inverse depth in 1/m, poses) and shows them to a [`Watch`].
 ///
 /// One may serve several calls of [`dro_core::minimize`]: steps and stages count on.

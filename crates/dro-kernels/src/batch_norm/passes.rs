@@ -25,7 +25,7 @@ impl Sizes {
         (0..self.batch).map(move |n| &values[(n * self.channels + c) * self.plane..][..self.plane])
     }
 
-    /// Whether it is worth telling other threads.
+    /// `f` of every channel, in parallel where that is worth it.
     fn each_channel<T: Send>(self, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
         (0..self.channels).into_par_iter().with_min_len(self.least()).map(f).collect()
     }

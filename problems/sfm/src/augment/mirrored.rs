@@ -5,7 +5,7 @@ use dro_vision::Pinhole;
 use nalgebra::Isometry3;
 
 use super::flip::{mirrored_camera, mirrored_pose};
-use crate::{Error, Estimate, Map, Result, Solver, Update, Views, Watch};
+use crate::{Error, Estimate, Map, Result, Solver, Views, Watch, watch::Unshown};
 
 /// Solves the views and their mirror image with the same solver and averages the two answers.
 ///
@@ -36,7 +36,7 @@ impl Solver for MirrorAveraged<'_> {
     /// The watch sees the updates of the views as they are.
     fn solve(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
         let plain = self.solver.solve(views, watch)?;
-        let mirrored = self.solver.solve(&mirrored_views(views)?, &mut Unseen(watch))?;
+        let mirrored = self.solver.solve(&mirrored_views(views)?, &mut Unshown(|| watch.interrupted()))?;
         let poses = plain.poses.iter().zip(&mirrored.poses);
         Ok(Estimate {
             inv_depth: averaged(&plain.inv_depth, &mirrored.inv_depth)?,
@@ -45,23 +45,6 @@ impl Solver for MirrorAveraged<'_> {
             cost_end: 0.5 * (plain.cost_end + mirrored.cost_end),
             updates: plain.updates,
         })
-    }
-}
-
-/// Asks a watch whether to go on, and shows it nothing.
-struct Unseen<'w>(&'w mut dyn Watch);
-
-impl Watch for Unseen<'_> {
-    fn wants_updates(&self) -> bool {
-        false
-    }
-
-    fn update(&mut self, _update: &Update) -> Result<()> {
-        Ok(())
-    }
-
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
     }
 }
 

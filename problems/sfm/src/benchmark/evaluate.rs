@@ -18,7 +18,7 @@ use super::{
     trajectory::Solved,
 };
 use crate::{
-    Error, Result, Solver, Update, Watch,
+    Error, Result, Solver, Watch,
     augment::MirrorAveraged,
     data::CameraModel,
     export::{
@@ -28,6 +28,7 @@ use crate::{
     },
     pipeline::{OutputFolder, Reporter},
     sequence::FrameEstimate,
+    watch::Unshown,
 };
 
 /// Files about the whole evaluation.
@@ -230,7 +231,7 @@ fn evaluate_image(
     folder: &Path,
     reporter: &dyn Reporter,
 ) -> Result<(ImageResult, FrameEstimate)> {
-    let mut watch = Interruptible(reporter);
+    let mut watch = Unshown(|| reporter.interrupted());
     if watch.interrupted() {
         return Err(Error::Interrupted);
     }
@@ -261,23 +262,6 @@ fn evaluate_image(
     };
     let neighbours = target.window.neighbours.iter().copied().zip(estimate.poses).collect();
     Ok((result, FrameEstimate { inv_depth: estimate.inv_depth, camera: target.views.camera, neighbours }))
-}
-
-/// Watches nothing, and asks the reporter whether to go on.
-pub(crate) struct Interruptible<'a>(pub(crate) &'a dyn Reporter);
-
-impl Watch for Interruptible<'_> {
-    fn wants_updates(&self) -> bool {
-        false
-    }
-
-    fn update(&mut self, _update: &Update) -> Result<()> {
-        Ok(())
-    }
-
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
 }
 
 fn write_all(folder: &OutputFolder, report: &Report, images: &[ImageResult]) -> Result<()> {
