@@ -15,7 +15,7 @@ use dro_sfm::{
 use crate::{
     device::{DeviceChoice, DeviceOptions},
     threads,
-    values::{self, CouplingChoice, KernelsChoice},
+    values::{self, CouplingChoice, KernelsChoice, StartChoice},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,6 +59,9 @@ pub struct Solve {
     /// What each block sees of the other [default: the weights' own].
     #[arg(long, value_enum)]
     coupling: Option<CouplingChoice>,
+    /// Where the learned optimizer starts [default: the weights' own].
+    #[arg(long, value_enum)]
+    start: Option<StartChoice>,
     #[command(flatten)]
     on: DeviceOptions,
     /// What the learned optimizer computes with on a CPU [default: fast].
@@ -125,6 +128,7 @@ impl Solve {
         let given = [
             ("--inner", self.inner.is_some()),
             ("--coupling", self.coupling.is_some()),
+            ("--start", self.start.is_some()),
             ("--device", self.on.device != DeviceChoice::Cpu),
             ("--precision", self.on.precision.is_some()),
             ("--kernels", self.kernels.is_some()),
@@ -153,6 +157,9 @@ impl Solve {
         if let Some(coupling) = self.coupling {
             solver = solver.with_coupling(coupling.into());
         }
+        if let Some(start) = self.start {
+            solver = solver.with_start(start.into());
+        }
         let about = serde_json::json!({
             "optimizer": "dro",
             "weights": path.to_string_lossy(),
@@ -160,6 +167,7 @@ impl Solve {
             "stages": solver.iterations().stages,
             "inner": solver.iterations().inner,
             "coupling": solver.coupling(),
+            "start": solver.start(),
             "device": self.on.device.to_string(),
         });
         Ok(Chosen { solver: Box::new(solver), size: Some(weights.config.image_size), about })

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use dro_core::{Coupling, Kernels};
-use dro_sfm::{data::Layout, eval::Crop, pipeline::Format};
+use dro_sfm::{data::Layout, eval::Crop, pipeline::Format, weights::StartValues};
 
 /// `HxW`, both at least 1.
 pub fn size(text: &str) -> Result<(usize, usize), String> {
@@ -47,6 +47,24 @@ impl From<CouplingChoice> for Coupling {
         match choice {
             CouplingChoice::Jacobi => Self::Jacobi,
             CouplingChoice::GaussSeidel => Self::GaussSeidel,
+        }
+    }
+}
+
+/// `--start`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum StartChoice {
+    /// The network's own start values.
+    Heads,
+    /// What the search without weights finds: slower.
+    Search,
+}
+
+impl From<StartChoice> for StartValues {
+    fn from(choice: StartChoice) -> Self {
+        match choice {
+            StartChoice::Heads => Self::Heads,
+            StartChoice::Search => Self::Search,
         }
     }
 }

@@ -71,6 +71,7 @@ fn wrong_values_are_named() {
         ("--precision tf32", &["--precision", "patchmatch"]),
         ("--precision half", &["--precision", "half", "tf32"]),
         ("--kernels reference", &["--kernels", "patchmatch"]),
+        ("--start heads", &["--start", "patchmatch"]),
         ("--kernels slow", &["--kernels", "slow", "reference"]),
         ("--threads 0", &["--threads", "0"]),
     ] {

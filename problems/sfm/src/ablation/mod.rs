@@ -127,14 +127,14 @@ fn solve(
 ) -> Result<Vec<Curve>> {
     let net = solver.net();
     let encoded = solver.encode(&target.views)?;
-    let cost = encoded.feature_metric_cost()?;
+    let cost = encoded.cost()?;
     let start = &encoded.start;
     variants
         .iter()
         .map(|variant| {
-            let mut recorder = Recorder::new(net, &encoded, &cost, variant.every(), reporter)?;
-            let blind = Blind::new(&cost);
-            let seen: &dyn CostFunction = if variant.blind { &blind } else { &cost };
+            let mut recorder = Recorder::new(net, &encoded, &*cost, variant.every(), reporter)?;
+            let blind = Blind::new(&*cost);
+            let seen: &dyn CostFunction = if variant.blind { &blind } else { &*cost };
             let (depth, pose) = (Some(&encoded.depth_context), Some(&encoded.pose_context));
             let rules = if variant.forgetful {
                 let depth_rule = Forgetful::new(net.depth_rule(), start.get(INVERSE_DEPTH), depth)?;

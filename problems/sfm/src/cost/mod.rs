@@ -6,6 +6,7 @@ mod edge_filter;
 mod feature_metric;
 mod fused;
 mod one_pass;
+mod probed;
 mod warp;
 
 use dro_core::{Block, BlockId, Space};
@@ -13,6 +14,7 @@ use dro_core::{Block, BlockId, Space};
 pub use census::{CensusConfig, CensusCost};
 pub(crate) use edge_filter::EdgeFilter;
 pub use feature_metric::FeatureMetricCost;
+pub use probed::{Comparison, ProbeConfig, ProbedCost};
 
 /// The inverse-depth map, `[1, h, w]`, unscaled.
 pub const INVERSE_DEPTH: BlockId = BlockId(0);

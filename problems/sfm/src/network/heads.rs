@@ -59,6 +59,11 @@ impl PoseHead {
         Self { conv1: self.conv1.shared(), conv2: self.conv2.shared(), scale: self.scale.clone() }
     }
 
+    /// Six numbers each, `[n, 6]`, as poses.
+    pub(super) fn scaled(&self, numbers: &Tensor) -> Result<Tensor> {
+        numbers.broadcast_mul(&self.scale)
+    }
+
     /// What the six numbers are multiplied by.
     pub(super) fn scale(&self) -> Result<Vec<f32>> {
         self.scale.to_dtype(candle_core::DType::F32)?.to_vec1()
@@ -68,8 +73,7 @@ impl PoseHead {
 impl Module for PoseHead {
     /// `[n, inputs, h, w]` → `[n, 6]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let pose = self.conv2.forward(&self.conv1.forward(x)?.relu()?)?.mean((2, 3))?;
-        pose.broadcast_mul(&self.scale)
+        self.scaled(&self.conv2.forward(&self.conv1.forward(x)?.relu()?)?.mean((2, 3))?)
     }
 }
 

@@ -8,6 +8,7 @@ mod predictions;
 mod range;
 mod recurrence;
 mod rules;
+mod searched;
 mod solver;
 mod start;
 
@@ -22,7 +23,7 @@ use dro_vision::{kept_uploads, scale_intrinsics};
 
 use crate::{
     Result,
-    cost::{FeatureMetricCost, INVERSE_DEPTH, POSES, sfm_space},
+    cost::{Comparison, FeatureMetricCost, INVERSE_DEPTH, POSES, ProbeConfig, ProbedCost, sfm_space},
     weights::ModelConfig,
 };
 pub use encoder::ImageEncoder;
@@ -34,7 +35,7 @@ pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
 pub(crate) use solver::isometries;
 pub use solver::{DroSolver, Iterations};
-use start::PlainStart;
+use start::{PlainStart, batch_major};
 
 /// Variables, costs and hidden states live at 1/8 of the image.
 pub const STRIDE: usize = 8;
@@ -77,11 +78,40 @@ pub struct Encoded {
     pub intrinsics: Tensor,
     /// How the unscaled inverse depth is read.
     pub range: InverseDepthRange,
+    /// What the rules see, and the images that it is made of where it is not made of features.
+    seen: Seen,
     /// Whether a prepared network made it: nothing in it has a gradient.
     prepared: bool,
 }
 
+/// The cost that the rules were trained on.
+#[derive(Debug, Clone)]
+enum Seen {
+    FeatureMetric,
+    Probed(ProbeConfig),
+    /// With the target, and the neighbours batch-major.
+    ProbedImages(ProbeConfig, Tensor, Tensor),
+}
+
 impl Encoded {
+    /// The cost of these views that the network's rules were trained on: the published one, or with probes.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn cost(&self) -> Result<Box<dyn CostFunction>> {
+        let (k, range) = (&self.intrinsics, self.range);
+        Ok(match &self.seen {
+            Seen::FeatureMetric => Box::new(self.feature_metric_cost()?),
+            Seen::Probed(probes) => {
+                let (target, neighbours) = (&self.target_features, &self.neighbour_features);
+                Box::new(ProbedCost::of_features(target, neighbours, k, range, *probes)?)
+            }
+            Seen::ProbedImages(probes, target, neighbours) => {
+                Box::new(ProbedCost::of_images(target, neighbours, k, range, *probes)?)
+            }
+        })
+    }
+
     /// The published cost of these views; where the network was [prepared](DroNet::prepared) it has no gradients.
     pub fn feature_metric_cost(&self) -> Result<FeatureMetricCost> {
         let new = if self.prepared { FeatureMetricCost::for_inference } else { FeatureMetricCost::new };
@@ -96,8 +126,8 @@ impl DroNet {
         Ok(Self {
             config: config.clone(),
             start: Start::Plain(Arc::new(PlainStart::new(config, &vb)?)),
-            depth_rule: DepthRule::new(config.hidden, vb.pp("update_block_depth"))?,
-            pose_rule: PoseRule::new(config.hidden, config.rotation_scale, vb.pp("update_block_pose"))?,
+            depth_rule: DepthRule::new(config, vb.pp("update_block_depth"))?,
+            pose_rule: PoseRule::new(config, vb.pp("update_block_pose"))?,
         })
     }
 
@@ -185,11 +215,12 @@ impl DroNet {
             pose_context: started.pose_context,
             intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
             range: InverseDepthRange::of(&self.config),
+            seen: self.seen(target, neighbours)?,
             prepared: self.is_prepared(),
         })
     }
 
-    /// Optimises depth and poses on `cost`, which is [`Encoded::feature_metric_cost`] or any other over the same space.
+    /// Optimises depth and poses on `cost`, which is [`Encoded::cost`] or any other over the same space.
     ///
     /// The optimizer is given back for its memories (upsampling reads the depth rule's).
     pub fn optimize(
@@ -243,6 +274,17 @@ impl DroNet {
             }
             _ => self.full_size_start(encoded),
         }
+    }
+
+    fn seen(&self, target: &Tensor, neighbours: &[Tensor]) -> Result<Seen> {
+        Ok(match self.config.probes {
+            None => Seen::FeatureMetric,
+            Some(probes) if probes.comparison == Comparison::Features => Seen::Probed(probes),
+            Some(probes) => {
+                let neighbours = batch_major(&Tensor::cat(neighbours, 0)?, target.dim(0)?, neighbours.len())?;
+                Seen::ProbedImages(probes, target.clone(), neighbours)
+            }
+        })
     }
 
     fn check_views(&self, target: &Tensor, neighbours: &[Tensor]) -> Result<()> {

@@ -7,7 +7,7 @@ use dro_core::{
     cells::{Conv, SepConvGru},
 };
 
-use super::{CONTEXT, FEATURES};
+use super::CONTEXT;
 
 /// Joins cost and variable into what the GRU reads.
 ///
@@ -22,10 +22,11 @@ pub(super) struct InputEncoder {
 }
 
 impl InputEncoder {
-    /// `letter` names the variable's layers: `convd1` for depth, `convp1` for pose.
-    fn new(hidden: usize, variable: usize, letter: char, vb: VarBuilder) -> Result<Self> {
+    /// `cost` and `variable` are numbers of channels; `letter` names the variable's layers: `convd1` for depth, `convp1` for
+    /// pose.
+    fn new(hidden: usize, cost: usize, variable: usize, letter: char, vb: VarBuilder) -> Result<Self> {
         Ok(Self {
-            cost1: Conv::same(FEATURES, hidden, (1, 1), vb.pp("convc1"))?,
+            cost1: Conv::same(cost, hidden, (1, 1), vb.pp("convc1"))?,
             cost2: Conv::same(hidden, hidden, (3, 3), vb.pp("convc2"))?,
             variable1: Conv::same(variable, hidden, (7, 7), vb.pp(format!("conv{letter}1")))?,
             variable2: Conv::same(hidden, 64, (3, 3), vb.pp(format!("conv{letter}2")))?,
@@ -43,7 +44,7 @@ impl InputEncoder {
         }
     }
 
-    /// `variable` `[n, v, h, w]`, `cost` `[n, 128, h, w]` → `[n, hidden, h, w]`.
+    /// `variable` `[n, v, h, w]`, `cost` `[n, c, h, w]` → `[n, hidden, h, w]`.
     fn forward(&self, variable: &Tensor, cost: &Tensor) -> Result<Tensor> {
         let cost = self.cost2.forward(&self.cost1.forward(cost)?.relu()?)?.relu()?;
         let encoded = self.variable2.forward(&self.variable1.forward(variable)?.relu()?)?.relu()?;
@@ -63,6 +64,7 @@ pub(super) struct Recurrence {
 impl Recurrence {
     pub(super) fn new(
         hidden: usize,
+        cost: usize,
         variable: usize,
         letter: char,
         gru: &str,
@@ -70,7 +72,7 @@ impl Recurrence {
     ) -> Result<Self> {
         Ok(Self {
             hidden,
-            encoder: InputEncoder::new(hidden, variable, letter, vb.pp("encoder"))?,
+            encoder: InputEncoder::new(hidden, cost, variable, letter, vb.pp("encoder"))?,
             gru: SepConvGru::new(hidden, hidden + CONTEXT, vb.pp(gru))?,
         })
     }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
-use dro_core::{Cost, LearnedOptimizer, Memory};
+use dro_core::{Cost, LearnedOptimizer, Memory, cells::Conv};
+
+use crate::{cost::ProbeConfig, weights::ModelConfig};
 
 use super::{
-    STRIDE,
+    FEATURES, InverseDepthRange, STRIDE,
     fast::{FastDepthRule, FastPoseRule, Pool},
     heads::{DepthHead, MaskHead, PoseHead},
     recurrence::Recurrence,
@@ -18,9 +20,15 @@ fn given(context: Option<&Tensor>) -> dro_core::Result<&Tensor> {
     context.ok_or_else(|| dro_core::Error::argument("context", "the context encoder's output", "none"))
 }
 
+/// The way from a cost map with probes to increments that passes no memory.
+fn direct(config: &ModelConfig, cost: usize, outputs: usize, vb: &VarBuilder) -> Result<Option<Conv>> {
+    config.probes.map(|_| Conv::same(cost, outputs, (1, 1), vb.pp("direct"))).transpose()
+}
+
 /// The learned rule for the inverse-depth map (unscaled, `[batch, 1, h, w]`, 1/8 of the image).
 ///
-/// Context: `[batch, hidden + 32, h, w]`. Increments are in (−1, 1) by tanh.
+/// Context: `[batch, hidden + 32, h, w]`. Increments are in (−1, 1) by tanh; with
+/// [probes](ModelConfig::probes) half of that, in parts of inverse depth.
 #[derive(Debug, Clone)]
 pub struct DepthRule(DepthForm);
 
@@ -36,13 +44,51 @@ pub(super) struct PlainDepthRule {
     pub(super) recurrence: Recurrence,
     pub(super) head: DepthHead,
     pub(super) mask: MaskHead,
+    /// With probes: from the cost map straight to the increment, beside what the GRU says.
+    pub(super) direct: Option<Conv>,
+    pub(super) step: DepthStep,
+}
+
+/// What an output of tanh moves inverse depth by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum DepthStep {
+    /// Itself, in the network's unscaled number.
+    Absolute,
+    /// Half of it, in parts of inverse depth, which is 0 where the network's number is minus this.
+    Relative(f64),
+}
+
+impl DepthStep {
+    fn of(config: &ModelConfig) -> Self {
+        let (scale, shift) = InverseDepthRange::of(config).scale_and_shift();
+        if config.probes.is_some() { Self::Relative(shift / scale) } else { Self::Absolute }
+    }
+
+    fn apply(self, x: &Tensor, increment: Tensor) -> Result<Tensor> {
+        match self {
+            Self::Absolute => Ok(increment),
+            Self::Relative(offset) => increment * x.affine(0.5, 0.5 * offset)?,
+        }
+    }
+
+    /// The same for one number.
+    pub(super) fn of_one(self, x: f32, increment: f32) -> f32 {
+        match self {
+            Self::Absolute => increment,
+            Self::Relative(offset) => increment * 0.5 * (x + offset as f32),
+        }
+    }
 }
 
 impl DepthRule {
-    /// `hidden` is 128 or 64 in published checkpoints.
-    pub fn new(hidden: usize, vb: VarBuilder) -> Result<Self> {
+    /// The widths are the configuration's; `vb` holds this rule's parameters.
+    pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
+        let hidden = config.hidden;
+        let cost = config.probes.map_or(FEATURES, |_| ProbeConfig::DEPTH_CHANNELS);
         Ok(Self(DepthForm::Plain(Arc::new(PlainDepthRule {
-            recurrence: Recurrence::new(hidden, 1, 'd', "depth_gru", &vb)?,
+            direct: direct(config, cost, 1, &vb)?,
+            step: DepthStep::of(config),
+            recurrence: Recurrence::new(hidden, cost, 1, 'd', "depth_gru", &vb)?,
             head: DepthHead::new(hidden, vb.pp("depth_head"))?,
             mask: MaskHead::new(hidden, vb.pp("mask"))?,
         }))))
@@ -52,7 +98,13 @@ impl DepthRule {
     pub(super) fn shared(&self) -> Self {
         let DepthForm::Plain(rule) = &self.0 else { return self.clone() };
         let (recurrence, head) = (rule.recurrence.shared(), rule.head.shared());
-        Self(DepthForm::Plain(Arc::new(PlainDepthRule { recurrence, head, mask: rule.mask.clone() })))
+        Self(DepthForm::Plain(Arc::new(PlainDepthRule {
+            recurrence,
+            head,
+            mask: rule.mask.clone(),
+            direct: rule.direct.clone(),
+            step: rule.step,
+        })))
     }
 
     /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
@@ -89,8 +141,11 @@ impl LearnedOptimizer for DepthRule {
         match &self.0 {
             DepthForm::Plain(rule) => {
                 let memory = rule.recurrence.step(memory, x, cost)?;
-                let increment = rule.head.forward(&memory.hidden)?.tanh()?;
-                Ok((memory, increment))
+                let mut increment = rule.head.forward(&memory.hidden)?;
+                if let Some(direct) = &rule.direct {
+                    increment = (increment + direct.forward(cost)?)?;
+                }
+                Ok((memory, rule.step.apply(x, increment.tanh()?)?))
             }
             DepthForm::Prepared(rule) => rule.update(memory, x, cost),
         }
@@ -100,7 +155,8 @@ impl LearnedOptimizer for DepthRule {
 /// The learned rule for camera poses (`[batch, neighbours, 6]`: translation, then Euler angles).
 ///
 /// One set of weights for all neighbours, which travel along the batch axis: context
-/// `[batch · neighbours, hidden + 32, h, w]`, cost map `[batch · neighbours, 128, h, w]`.
+/// `[batch · neighbours, hidden + 32, h, w]`, cost map `[batch · neighbours, 128, h, w]`, with
+/// [probes](ModelConfig::probes) as many channels as [`ProbedCost`](crate::cost::ProbedCost) gives.
 #[derive(Debug, Clone)]
 pub struct PoseRule(PoseForm);
 
@@ -115,14 +171,19 @@ enum PoseForm {
 pub(super) struct PlainPoseRule {
     pub(super) recurrence: Recurrence,
     pub(super) head: PoseHead,
+    /// With probes: from the cost map's means straight to the increment, beside what the GRU says.
+    pub(super) direct: Option<Conv>,
 }
 
 impl PoseRule {
-    /// `hidden` is 128 or 64 in published checkpoints, `rotation_scale` 0.01.
-    pub fn new(hidden: usize, rotation_scale: f64, vb: VarBuilder) -> Result<Self> {
+    /// The widths and the scale of rotations are the configuration's; `vb` holds this rule's parameters.
+    pub fn new(config: &ModelConfig, vb: VarBuilder) -> Result<Self> {
+        let hidden = config.hidden;
+        let cost = config.probes.map_or(FEATURES, |_| ProbeConfig::POSE_CHANNELS);
         Ok(Self(PoseForm::Plain(Arc::new(PlainPoseRule {
-            recurrence: Recurrence::new(hidden, 6, 'p', "pose_gru", &vb)?,
-            head: PoseHead::new(hidden, hidden, rotation_scale, vb.pp("pose_head"))?,
+            recurrence: Recurrence::new(hidden, cost, 6, 'p', "pose_gru", &vb)?,
+            head: PoseHead::new(hidden, hidden, config.rotation_scale, vb.pp("pose_head"))?,
+            direct: direct(config, cost, 6, &vb)?,
         }))))
     }
 
@@ -130,7 +191,7 @@ impl PoseRule {
     pub(super) fn shared(&self) -> Self {
         let PoseForm::Plain(rule) = &self.0 else { return self.clone() };
         let (recurrence, head) = (rule.recurrence.shared(), rule.head.shared());
-        Self(PoseForm::Plain(Arc::new(PlainPoseRule { recurrence, head })))
+        Self(PoseForm::Plain(Arc::new(PlainPoseRule { recurrence, head, direct: rule.direct.clone() })))
     }
 
     /// The same rule prepared for inference, see [`DroNet::prepared`](super::DroNet::prepared).
@@ -157,8 +218,12 @@ impl LearnedOptimizer for PoseRule {
                 let (n, _, height, width) = cost.dims4()?;
                 let spread = x.reshape((n, 6, 1, 1))?.broadcast_as((n, 6, height, width))?.contiguous()?;
                 let memory = rule.recurrence.step(memory, &spread, cost)?;
-                let increment = rule.head.forward(&memory.hidden)?.reshape(x.dims())?;
-                Ok((memory, increment))
+                let mut increment = rule.head.forward(&memory.hidden)?;
+                if let Some(direct) = &rule.direct {
+                    let means = cost.mean_keepdim((2, 3))?;
+                    increment = (increment + rule.head.scaled(&direct.forward(&means)?.flatten_from(1)?)?)?;
+                }
+                Ok((memory, increment.reshape(x.dims())?))
             }
             PoseForm::Prepared(rule) => rule.update(memory, x, cost),
         }

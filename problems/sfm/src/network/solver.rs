@@ -5,11 +5,13 @@ use dro_core::{Budget, Coupling, Kernels, Observer, kernels};
 use dro_vision::{euler, intrinsics_tensor};
 use nalgebra::{Isometry3, Vector6};
 
-use super::{DroNet, Encoded, MULTIPLE, Work};
+use super::{DroNet, Encoded, MULTIPLE, Work, searched};
 use crate::{
     Error, Estimate, Map, Result, Solver, Views, Watch,
     cost::{INVERSE_DEPTH, POSES},
-    watch::{WatchObserver, total_cost, unwrapped},
+    patchmatch::PatchMatchSolver,
+    watch::{Unshown, WatchObserver, total_cost, unwrapped},
+    weights::StartValues,
 };
 
 /// How long the network optimises; any number may be asked, whatever the training length was.
@@ -21,17 +23,18 @@ pub struct Iterations {
     pub inner: usize,
 }
 
-/// DRO on one set of views: learned start values, then alternating learned updates on the feature-metric cost.
+/// DRO on one set of views: start values, then alternating learned updates on the cost that the rules were trained on.
 #[derive(Debug, Clone)]
 pub struct DroSolver {
     net: DroNet,
     device: Device,
     iterations: Iterations,
     coupling: Coupling,
+    search: Option<PatchMatchSolver>,
 }
 
 impl DroSolver {
-    /// With the iterations and the coupling that the weights were trained with.
+    /// With the iterations, the coupling and the start that the weights' configuration says.
     ///
     /// On a CPU the network is [prepared](DroNet::prepared) here, so later changes of its parameters are not seen;
     /// unless plain kernels are [selected](dro_core::select_kernels).
@@ -47,7 +50,8 @@ impl DroSolver {
         let iterations =
             Iterations { stages: config.updates / config.updates_per_stage, inner: config.updates_per_stage };
         let coupling = config.coupling;
-        Ok(Self { net, device, iterations, coupling })
+        let start = config.start;
+        Ok(Self { net, device, iterations, coupling, search: None }.with_start(start))
     }
 
     /// With other iterations.
@@ -62,6 +66,15 @@ impl DroSolver {
         self
     }
 
+    /// With another start.
+    pub fn with_start(mut self, start: StartValues) -> Self {
+        self.search = match start {
+            StartValues::Heads => None,
+            StartValues::Search => Some(PatchMatchSolver::default()),
+        };
+        self
+    }
+
     /// The iterations it will do.
     pub fn iterations(&self) -> Iterations {
         self.iterations
@@ -72,16 +85,34 @@ impl DroSolver {
         self.coupling
     }
 
+    /// Where it will start.
+    pub fn start(&self) -> StartValues {
+        if self.search.is_some() { StartValues::Search } else { StartValues::Heads }
+    }
+
     /// The network, prepared where [`new`](Self::new) prepared it.
     pub fn net(&self) -> &DroNet {
         &self.net
     }
 
-    /// What the network knows of the views before the first update.
+    /// What the network knows of the views before the first update, and the start.
     ///
     /// # Errors
-    /// If the views' size does not fit.
+    /// If the views' size does not fit, or the search for a start fails.
     pub fn encode(&self, views: &Views) -> Result<Encoded> {
+        Ok(self.begin(views, &|| false)?.0)
+    }
+
+    /// Also how often the search for a start evaluated its cost.
+    fn begin(&self, views: &Views, interrupted: &dyn Fn() -> bool) -> Result<(Encoded, usize)> {
+        let mut encoded = self.encoded(views)?;
+        let Some(search) = &self.search else { return Ok((encoded, 0)) };
+        let found = search.solve(views, &mut Unshown(interrupted))?;
+        encoded.start = searched::start(&found, &encoded.start, self.net.config())?;
+        Ok((encoded, found.updates))
+    }
+
+    fn encoded(&self, views: &Views) -> Result<Encoded> {
         let to_device = |image: &candle_core::Tensor| image.to_device(&self.device);
         let target = to_device(&views.target)?;
         let neighbours = views.neighbours.iter().map(to_device).collect::<candle_core::Result<Vec<_>>>()?;
@@ -110,9 +141,9 @@ impl Solver for DroSolver {
 
 impl DroSolver {
     fn run(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
-        let encoded = self.encode(views)?;
-        let cost = encoded.feature_metric_cost()?;
-        let cost_start = total_cost(&cost, &encoded.start)?;
+        let (encoded, searched) = self.begin(views, &|| watch.interrupted())?;
+        let cost = encoded.cost()?;
+        let cost_start = total_cost(&*cost, &encoded.start)?;
 
         let range = encoded.range;
         let mut observer = WatchObserver::new(watch, |point| {
@@ -123,7 +154,7 @@ impl DroSolver {
         let observers: &mut [&mut dyn Observer] = &mut [&mut observer];
         let (solution, optimizer) = self
             .net
-            .optimize(&encoded, &cost, &schedule, &Budget::default(), observers)
+            .optimize(&encoded, &*cost, &schedule, &Budget::default(), observers)
             .map_err(unwrapped)?;
         observer.finish()?;
 
@@ -131,8 +162,8 @@ impl DroSolver {
             inv_depth: Map::from_tensor(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
             poses: isometries(solution.last.get(POSES))?,
             cost_start,
-            cost_end: total_cost(&cost, &solution.last)?,
-            updates: solution.evaluations,
+            cost_end: total_cost(&*cost, &solution.last)?,
+            updates: searched + solution.evaluations,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Module, ModuleT, VarBuilder};
+use dro_core::cells::Conv;
 
 use crate::weights::ModelConfig;
 
@@ -16,11 +17,36 @@ use super::{
 #[derive(Debug)]
 pub(super) struct PlainStart {
     pub(super) features: ImageEncoder,
-    pub(super) depth_context: ImageEncoder,
-    pub(super) pose_context: ImageEncoder,
+    pub(super) contexts: Contexts,
     pub(super) depth_head: DepthHead,
     pub(super) pose_head: PoseHead,
     pub(super) mask: MaskHead,
+}
+
+/// What the rules know of the pictures beside costs.
+#[derive(Debug)]
+pub(super) enum Contexts {
+    /// From images, as published.
+    Encoders { depth: Box<ImageEncoder>, pose: Box<ImageEncoder> },
+    /// A convolution each of the features of a target, and of a pair.
+    Shared { depth: Conv, pose: Conv },
+}
+
+impl Contexts {
+    fn new(config: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
+        let (outputs, channels) = (config.hidden + CONTEXT, config.encoder);
+        Ok(if config.shared_context {
+            Self::Shared {
+                depth: Conv::same(FEATURES, outputs, (3, 3), vb.pp("context_depth"))?,
+                pose: Conv::same(2 * FEATURES, outputs, (3, 3), vb.pp("context_pose"))?,
+            }
+        } else {
+            Self::Encoders {
+                depth: Box::new(ImageEncoder::new(3, outputs, channels, vb.pp("cnet_depth"))?),
+                pose: Box::new(ImageEncoder::new(6, outputs, channels, vb.pp("cnet_pose"))?),
+            }
+        })
+    }
 }
 
 /// Its results; shapes as in [`Encoded`](super::Encoded).
@@ -35,11 +61,9 @@ pub(super) struct Started {
 
 impl PlainStart {
     pub(super) fn new(config: &ModelConfig, vb: &VarBuilder) -> Result<Self> {
-        let (hidden, channels) = (config.hidden, config.encoder);
         Ok(Self {
-            features: ImageEncoder::new(3, FEATURES, channels, vb.pp("fnet"))?,
-            depth_context: ImageEncoder::new(3, hidden + CONTEXT, channels, vb.pp("cnet_depth"))?,
-            pose_context: ImageEncoder::new(6, hidden + CONTEXT, channels, vb.pp("cnet_pose"))?,
+            features: ImageEncoder::new(3, FEATURES, config.encoder, vb.pp("fnet"))?,
+            contexts: Contexts::new(config, vb)?,
             depth_head: DepthHead::new(FEATURES, vb.pp("depth_head"))?,
             pose_head: PoseHead::new(2 * FEATURES, FEATURES, config.rotation_scale, vb.pp("pose_head"))?,
             mask: MaskHead::new(FEATURES, vb.pp("upmask_net").pp("mask"))?,
@@ -58,21 +82,20 @@ impl PlainStart {
         let pairs = Tensor::cat(&[&repeat_each(&target_features, count)?, &neighbour_features], 1)?;
         let poses = self.pose_head.forward(&pairs)?.reshape((batch, count, 6))?;
 
-        let neighbour_images = batch_major(&Tensor::cat(neighbours, 0)?, batch, count)?;
-        let image_pairs = Tensor::cat(&[&repeat_each(target, count)?, &neighbour_images], 1)?;
-        Ok(Started {
-            depth_context: self.depth_context.forward_t(target, train)?,
-            pose_context: self.pose_context.forward_t(&image_pairs, train)?,
-            target_features,
-            neighbour_features,
-            inverse_depth,
-            poses,
-        })
+        let (depth_context, pose_context) = match &self.contexts {
+            Contexts::Encoders { depth, pose } => {
+                let neighbour_images = batch_major(&Tensor::cat(neighbours, 0)?, batch, count)?;
+                let image_pairs = Tensor::cat(&[&repeat_each(target, count)?, &neighbour_images], 1)?;
+                (depth.forward_t(target, train)?, pose.forward_t(&image_pairs, train)?)
+            }
+            Contexts::Shared { depth, pose } => (depth.forward(&target_features)?, pose.forward(&pairs)?),
+        };
+        Ok(Started { depth_context, pose_context, target_features, neighbour_features, inverse_depth, poses })
     }
 }
 
 /// `[neighbours · batch, …]` (neighbour-major, as images are stacked) → `[batch · neighbours, …]`.
-fn batch_major(x: &Tensor, batch: usize, count: usize) -> Result<Tensor> {
+pub(super) fn batch_major(x: &Tensor, batch: usize, count: usize) -> Result<Tensor> {
     if batch == 1 || count == 1 {
         return Ok(x.clone());
     }

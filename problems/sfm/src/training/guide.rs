@@ -9,23 +9,35 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, cost::POSES};
+use crate::{
+    Error, Map, Result, Sample,
+    cost::{INVERSE_DEPTH, POSES},
+    network::{InverseDepthRange, STRIDE},
+};
 
-/// How often, and how near to the truth, poses start in training and validation.
+/// How often, and how near to the truth, runs start in training.
 ///
 /// A cost of wrong poses says nothing about depth. So a network whose heads know no poses yet cannot learn to optimise
 /// depth; where poses start near the truth, it can. The heads learn all the same: the start values that the loss sees are
-/// theirs.
+/// theirs. Where another solver finds the start
+/// ([`StartValues::Search`](crate::weights::StartValues)) the heads are not trained, and validation starts like training;
+/// otherwise it starts where the heads say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuideConfig {
-    /// Part of the samples whose poses start near the truth, 0 to 1.
+    /// Part of the samples whose poses start near the truth, 0 to 1; and, drawn by itself, whose depth does where `depth` is
+    /// above 0.
     pub share: f64,
     /// Standard deviation of the rotation's error about each axis at most, degrees; each sample draws its own part of it.
     pub rotation_deg: f64,
     /// Likewise of the translation's error along each axis, in parts of its length.
     pub translation: f64,
+    /// Likewise of the logarithm of depth: half of it smooth, half from cell to cell, and four times that in few cells.
+    pub depth: f64,
 }
+
+/// Part of the cells whose depth starts far from the truth.
+const OUTLIERS: f64 = 0.05;
 
 impl GuideConfig {
     /// # Errors
@@ -35,6 +47,7 @@ impl GuideConfig {
             ("share", self.share, 1.0),
             ("rotation_deg", self.rotation_deg, 90.0),
             ("translation", self.translation, 10.0),
+            ("depth", self.depth, 3.0),
         ];
         for (name, value, most) in ranges {
             if !(0.0..=most).contains(&value) {
@@ -45,7 +58,7 @@ impl GuideConfig {
     }
 
     /// Where the poses of a sample start, unless the heads say.
-    fn starts(&self, truth: &[Isometry3<f64>], rng: &mut ChaCha8Rng) -> Option<Vec<Isometry3<f64>>> {
+    fn poses(&self, truth: &[Isometry3<f64>], rng: &mut ChaCha8Rng) -> Option<Vec<Isometry3<f64>>> {
         if !rng.random_bool(self.share) {
             return None;
         }
@@ -60,52 +73,108 @@ impl GuideConfig {
         };
         Some(truth.iter().map(moved).collect())
     }
+
+    /// Where the inverse depth of a sample starts, 1/m at 1/8 of the image, unless the heads say.
+    fn inverse_depth(&self, depth_m: &Map, rng: &mut ChaCha8Rng) -> Option<Vec<f32>> {
+        let mut known: Vec<f32> = depth_m.values().iter().copied().filter(|depth| *depth > 0.0).collect();
+        if self.depth == 0.0 || known.is_empty() || !rng.random_bool(self.share) {
+            return None;
+        }
+        let middle = known.len() / 2;
+        let median = *known.select_nth_unstable_by(middle, f32::total_cmp).1;
+        let deviation = rng.random_range(0.0..=self.depth);
+        let mut normal = || deviation * rng.sample::<f64, _>(StandardNormal);
+        // Smooth noise is linear between a few places of the map.
+        let places: [[f64; 5]; 4] = std::array::from_fn(|_| std::array::from_fn(|_| normal()));
+        let (rows, columns) = (depth_m.height() / STRIDE, depth_m.width() / STRIDE);
+        let mut out = Vec::with_capacity(rows * columns);
+        for y in 0..rows {
+            let v = 3.0 * y as f64 / (rows.max(2) - 1) as f64;
+            let (top, dy) = ((v as usize).min(2), v - v.floor().min(2.0));
+            for x in 0..columns {
+                let u = 4.0 * x as f64 / (columns.max(2) - 1) as f64;
+                let (left, dx) = ((u as usize).min(3), u - u.floor().min(3.0));
+                let across = |row: [f64; 5]| row[left] * (1.0 - dx) + row[left + 1] * dx;
+                let smooth = across(places[top]) * (1.0 - dy) + across(places[top + 1]) * dy;
+                let depth =
+                    depth_m.values()[(y * STRIDE + STRIDE / 2) * depth_m.width() + x * STRIDE + STRIDE / 2];
+                let depth = if depth > 0.0 { depth } else { median };
+                let far = if rng.random_bool(OUTLIERS) { 4.0 } else { 1.0 };
+                let noise = 0.7 * (smooth + far * deviation * rng.sample::<f64, _>(StandardNormal));
+                out.push((f64::from(depth).recip() * noise.exp()) as f32);
+            }
+        }
+        Some(out)
+    }
 }
 
-/// Poses that a batch starts from.
+/// What a batch starts from.
 #[derive(Debug, Clone)]
 pub struct Guide {
     /// `[batch, neighbours, 6]`.
     poses: Tensor,
     /// `[batch, 1, 1]`: 1 where they are used, 0 where the heads' are.
-    used: Tensor,
+    poses_used: Tensor,
+    /// `[batch, 1, h/8, w/8]`, unscaled.
+    inverse_depth: Tensor,
+    /// `[batch, 1, 1, 1]`, likewise.
+    depth_used: Tensor,
 }
 
 impl Guide {
-    /// For samples with these true poses, each with its own random numbers; `None` where no sample is guided.
+    /// For samples, each with its own random numbers; `None` where none is guided.
     pub(super) fn draw<'a>(
         config: &GuideConfig,
-        truths: impl Iterator<Item = (&'a [Isometry3<f64>], ChaCha8Rng)>,
+        samples: impl Iterator<Item = (&'a Sample, ChaCha8Rng)>,
+        range: InverseDepthRange,
         device: &Device,
     ) -> Result<Option<Self>> {
-        let (mut poses, mut used, mut neighbours) = (Vec::new(), Vec::new(), 0);
-        for (truth, mut rng) in truths {
-            let starts = config.starts(truth, &mut rng);
-            used.push(f32::from(u8::from(starts.is_some())));
-            let starts = starts.unwrap_or_else(|| truth.to_vec());
+        let (mut poses, mut poses_used, mut depths, mut depth_used) = (vec![], vec![], vec![], vec![]);
+        let (mut neighbours, mut size) = (0, (0, 0));
+        let (scale, shift) = range.scale_and_shift();
+        for (sample, mut rng) in samples {
+            let flag = |used: bool| f32::from(u8::from(used));
+            let starts = config.poses(&sample.poses, &mut rng);
+            poses_used.push(flag(starts.is_some()));
+            let starts = starts.unwrap_or_else(|| sample.poses.clone());
             neighbours = starts.len();
             poses.extend(starts.iter().flat_map(|pose| euler::parameters(pose).data.0[0]).map(|x| x as f32));
+            size = (sample.size.0 / STRIDE, sample.size.1 / STRIDE);
+            let start = config.inverse_depth(&sample.depth, &mut rng);
+            depth_used.push(flag(start.is_some()));
+            let start = start.unwrap_or_else(|| vec![0.0; size.0 * size.1]);
+            depths.extend(start.iter().map(|x| ((f64::from(*x) - shift) / scale).clamp(0.0, 1.0) as f32));
         }
-        if used.iter().all(|used| *used == 0.0) {
+        if poses_used.iter().chain(&depth_used).all(|used| *used == 0.0) {
             return Ok(None);
         }
-        let batch = used.len();
+        let batch = poses_used.len();
         Ok(Some(Self {
             poses: Tensor::from_vec(poses, (batch, neighbours, 6), device)?,
-            used: Tensor::from_vec(used, (batch, 1, 1), device)?,
+            poses_used: Tensor::from_vec(poses_used, (batch, 1, 1), device)?,
+            inverse_depth: Tensor::from_vec(depths, (batch, 1, size.0, size.1), device)?,
+            depth_used: Tensor::from_vec(depth_used, (batch, 1, 1, 1), device)?,
         }))
     }
 
     /// The part of a batch.
     pub(super) fn part(&self, first: usize, count: usize) -> Result<Self> {
         let cut = |x: &Tensor| x.narrow(0, first, count)?.contiguous();
-        Ok(Self { poses: cut(&self.poses)?, used: cut(&self.used)? })
+        Ok(Self {
+            poses: cut(&self.poses)?,
+            poses_used: cut(&self.poses_used)?,
+            inverse_depth: cut(&self.inverse_depth)?,
+            depth_used: cut(&self.depth_used)?,
+        })
     }
 
-    /// The start values with these poses.
+    /// The start values with these in the places of the heads'.
     pub(super) fn applied(&self, start: &Point) -> Result<Point> {
-        let heads = start.get(POSES);
-        let difference = (&self.poses - heads)?.broadcast_mul(&self.used)?;
-        Ok(start.with(POSES, (heads + difference)?)?)
+        let mixed = |heads: &Tensor, own: &Tensor, used: &Tensor| -> Result<Tensor> {
+            Ok((heads + (own - heads)?.broadcast_mul(used)?)?)
+        };
+        let poses = mixed(start.get(POSES), &self.poses, &self.poses_used)?;
+        let inverse_depth = mixed(start.get(INVERSE_DEPTH), &self.inverse_depth, &self.depth_used)?;
+        Ok(start.with(POSES, poses)?.with(INVERSE_DEPTH, inverse_depth)?)
     }
 }

@@ -1,6 +1,12 @@
 //! Where samples come from.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,10 +22,42 @@ use crate::{
 /// Generated scenes and recorded sequences, mixed. A sample follows from its key alone.
 #[derive(Debug, Clone)]
 pub struct Source {
-    generated: Option<(Generated, f64)>,
+    generated: Option<(Pool, f64)>,
     folders: Vec<(Folder, f64)>,
     median_depth_m: Option<f64>,
     skip_bad: bool,
+}
+
+/// Generated scenes, kept once made where there is an end of them.
+#[derive(Debug, Clone)]
+struct Pool {
+    scenes: Generated,
+    /// How many there are; 0: no end.
+    count: u64,
+    made: Arc<Mutex<HashMap<Kind, Arc<Sample>>>>,
+}
+
+/// Number of a scene, neighbours, size.
+type Kind = (u64, usize, (usize, usize));
+
+impl Pool {
+    fn sample(&self, number: u64, neighbours: usize, size: (usize, usize)) -> Result<Sample> {
+        if self.count == 0 {
+            return self.scenes.sample(number, neighbours, size);
+        }
+        let kind = (number % self.count, neighbours, size);
+        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sample) = made().get(&kind).cloned() {
+            return Ok((*sample).clone());
+        }
+        // The lock is not held meanwhile: other threads make other scenes.
+        let sample = self.scenes.sample(kind.0, neighbours, size)?;
+        let mut made = made();
+        // Of a phase that is over nothing is needed any more.
+        made.retain(|other, _| (other.1, other.2) == (neighbours, size));
+        made.insert(kind, Arc::new(sample.clone()));
+        Ok(sample)
+    }
 }
 
 /// The samples of a batch.
@@ -55,6 +93,7 @@ impl Source {
             return Err(Error::argument("data", "generated scenes or folders with a weight above 0", "none"));
         }
         let scenes = Generated::new(generated.clone(), seed)?;
+        let scenes = Pool { scenes, count: generated.pool, made: Arc::default() };
         let generated_scenes = (weight > 0.0).then_some((scenes, weight));
         Ok(Self { generated: generated_scenes, folders, median_depth_m: generated.median_depth_m, skip_bad })
     }

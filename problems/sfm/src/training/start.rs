@@ -36,7 +36,8 @@ impl StartConfig {
     pub fn tensors(&self, model: &ModelConfig, seed: u64) -> Result<BTreeMap<String, Tensor>> {
         let expected = expected_shapes(model);
         let random = |name: &String, shape: &Vec<usize>| -> Result<Tensor> {
-            Ok(Tensor::from_vec(values(name, shape, seed), shape.as_slice(), &Device::Cpu)?)
+            let values = by_hand(name, model).unwrap_or_else(|| values(name, shape, seed));
+            Ok(Tensor::from_vec(values, shape.as_slice(), &Device::Cpu)?)
         };
         if self.weights.is_some() && self.resnet18.is_some() {
             return Err(Error::argument("start.resnet18", "none beside start.weights", "both"));
@@ -71,6 +72,18 @@ impl StartConfig {
         }
         weights.check(&expected)?;
         Ok(weights.tensors)
+    }
+}
+
+/// What a rule with probes does before it has learned anything: a part of the way to where parabolas through the probes' costs
+/// are lowest.
+fn by_hand(name: &str, model: &ModelConfig) -> Option<Vec<f32>> {
+    let probes = model.probes?;
+    let middle_m = model.median_depth_m.unwrap_or((model.min_depth_m * model.max_depth_m).sqrt());
+    match name {
+        "update_block_depth.direct.weight" => Some(probes.depth_step()),
+        "update_block_pose.direct.weight" => Some(probes.pose_step(middle_m.recip(), model.rotation_scale)),
+        _ => None,
     }
 }
 

@@ -122,7 +122,8 @@ fn phases_follow_each_other() {
 fn guided_poses_start_near_the_truth() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny();
-    let guide = |share, rotation_deg, translation| GuideConfig { share, rotation_deg, translation };
+    let guide =
+        |share, rotation_deg, translation| GuideConfig { share, rotation_deg, translation, depth: 0.0 };
     let poses = |config: &TrainingConfig| {
         let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
         let phase = Phase { batch: 16, ..config.phases[0] };
@@ -154,6 +155,92 @@ fn guided_poses_start_near_the_truth() {
     assert_eq!(poses(&config), (0, 0));
     config.guide = guide(1.5, 0.0, 0.0);
     assert_eq!(config.validate().unwrap_err().to_string(), "guide.share: expected 0 to 1, found 1.5");
+}
+
+#[test]
+fn guided_depth_starts_near_the_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    let mut errors = |depth| {
+        config.guide = GuideConfig { share: 1.0, rotation_deg: 0.0, translation: 0.0, depth };
+        let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
+        let batch = net.batch(3, &Phase { batch: 8, ..config.phases[0] }).unwrap();
+        let space = crate::cost::sfm_space(4, 6, 1).unwrap();
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let heads = space.point(vec![zeros(&[8, 1, 4, 6]), zeros(&[8, 1, 6])]).unwrap();
+        let start = batch.guide.as_ref().unwrap().applied(&heads).unwrap();
+        let range = crate::network::InverseDepthRange::of(&config.model);
+        let inverse = range.scale(start.get(crate::cost::INVERSE_DEPTH)).unwrap();
+        let inverse = inverse.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let depth = batch.depth_m.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let errors = (0..8 * 24).filter_map(|i| {
+            let (n, y, x) = (i / 24, i % 24 / 6, i % 6);
+            let depth = depth[(n * 32 + y * 8 + 4) * 48 + x * 8 + 4];
+            (0.3..5.0).contains(&depth).then(|| (inverse[i] * depth).ln().abs())
+        });
+        let errors: Vec<f32> = errors.collect();
+        assert!(errors.len() > 50);
+        errors.iter().sum::<f32>() / errors.len() as f32
+    };
+    assert!(errors(1e-6) < 1e-3);
+    let (some, much) = (errors(0.1), errors(0.4));
+    assert!((0.01..0.15).contains(&some) && much > 2.0 * some, "{some} {much}");
+}
+
+#[test]
+fn a_pool_of_scenes_has_an_end_and_the_same_scenes() {
+    use super::Source;
+    use crate::scene::GeneratedConfig;
+
+    let config = GeneratedConfig { pool: 3, ..GeneratedConfig::default() };
+    let source = || Source::new(&config, 1.0, &[], false, 5).unwrap();
+    let (one, other) = (source(), source());
+    let mut seen: Vec<crate::Sample> = Vec::new();
+    for task in 0..24 {
+        let (sample, _) = one.sample([task, 0], 1, (16, 16)).unwrap();
+        assert_eq!(sample, other.sample([task, 0], 1, (16, 16)).unwrap().0);
+        if !seen.contains(&sample) {
+            seen.push(sample);
+        }
+    }
+    assert_eq!(seen.len(), 3);
+    // Another size is not mixed up with it.
+    assert_eq!(one.sample([0, 0], 1, (16, 32)).unwrap().0.size, (16, 32));
+}
+
+/// Everything of the compact network learns, and a run that is cut goes on as if it had not been.
+#[test]
+fn probed_networks_learn_all_their_parameters() {
+    use crate::{cost::ProbeConfig, weights::StartValues};
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    config.model.shared_context = true;
+    config.model.probes = Some(ProbeConfig::default());
+    config.guide = GuideConfig { share: 1.0, rotation_deg: 2.0, translation: 0.3, depth: 0.2 };
+    let zero = |config: &TrainingConfig| {
+        let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
+        let phase = Phase { stages: 2, inner: 2, batch: 4, size: (48, 64), ..config.phases[0] };
+        let theta = net.initial(0);
+        let found = net.gradient(&theta, &net.batch(0, &phase).unwrap(), &phase).unwrap();
+        let mut rest = found.gradient.as_slice();
+        let mut zero = Vec::new();
+        for (name, shape) in net.layout() {
+            let (own, after) = rest.split_at(shape.iter().product());
+            rest = after;
+            if own.iter().all(|g| *g == 0.0) {
+                zero.push(name);
+            }
+        }
+        zero
+    };
+    config.loss.matching = 0.2;
+    assert_eq!(zero(&config), Vec::<String>::new());
+    // Where another solver finds the start, the heads are not asked.
+    config.model.start = StartValues::Search;
+    let names = zero(&config);
+    assert!(!names.is_empty() && names.iter().all(|name| name.contains("head.")), "{names:?}");
+    assert!(names.iter().all(|name| !name.starts_with("update_block")), "{names:?}");
 }
 
 #[test]

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     Error, Result, Sample,
     loss::{DepthBounds, Predicted},
-    network::{DroNet, Encoded, Iterations, Keep, Predictions, Work},
-    weights::{ModelConfig, Weights},
+    network::{DroNet, Encoded, InverseDepthRange, Iterations, Keep, Predictions, Work},
+    weights::{ModelConfig, StartValues, Weights},
 };
 
 /// A network in training: θ is all its learned tensors, in the order of their names. Statistics of batch norms are no
@@ -87,10 +87,6 @@ impl TrainedNet {
         &self.held_out
     }
 
-    pub(super) fn device(&self) -> &Device {
-        &self.device
-    }
-
     /// The training batch of a task.
     ///
     /// # Errors
@@ -112,14 +108,23 @@ impl TrainedNet {
         Prefetch::begin(&self.training, &self.config.augment, task, phase)
     }
 
-    /// The batch with poses to start from, as the configuration says.
-    pub(super) fn guided(&self, batch: Batch, samples: &[Sample], task: u64) -> Result<Batch> {
-        let truths = samples.iter().zip(0..).map(|(sample, index)| {
-            let rng = stream([task, index], 2);
-            (sample.poses.as_slice(), rng)
-        });
-        let guide = Guide::draw(&self.config.guide, truths, &self.device)?;
+    /// The batch with values to start from, as the configuration says.
+    fn guided(&self, batch: Batch, samples: &[Sample], task: u64) -> Result<Batch> {
+        let samples = samples.iter().zip(0..).map(|(sample, index)| (sample, stream([task, index], 2)));
+        let range = InverseDepthRange::of(&self.config.model);
+        let guide = Guide::draw(&self.config.guide, samples, range, &self.device)?;
         Ok(Batch { guide, ..batch })
+    }
+
+    /// A held-out sample as a batch. It starts where the network would: at its heads' values, or near the truth in place
+    /// of a search's.
+    pub(super) fn held_out_batch(&self, sample: &Sample, task: u64) -> Result<Batch> {
+        let one = std::slice::from_ref(sample);
+        let batch = Batch::new(one, one, &self.device)?;
+        match self.config.model.start {
+            StartValues::Heads => Ok(batch),
+            StartValues::Search => self.guided(batch, one, task),
+        }
     }
 
     /// The loss of a batch at θ, and its gradient: the mean over the phase's shards, which are worked on in parallel. What
@@ -183,14 +188,19 @@ impl TrainedNet {
         read: impl FnOnce(Predicted<'_>, &Encoded) -> Result<T>,
     ) -> Result<T> {
         let mut encoded = net.encode(&batch.target, &batch.neighbours, &batch.intrinsics, train)?;
-        let cost = encoded.feature_metric_cost()?;
+        let cost = encoded.cost()?;
+        // Where another solver finds the start, the heads are not asked, so they learn nothing.
+        let searched = self.config.model.start == StartValues::Search;
+        if let (true, Some(guide)) = (searched, &batch.guide) {
+            encoded.start = guide.applied(&encoded.start)?;
+        }
         let keep = if self.config.model.intermediate { Keep::EveryUpdate } else { Keep::StageEnds };
         let mut predictions = Predictions::new(net, &encoded, keep)?;
-        if let Some(guide) = &batch.guide {
+        if let (false, Some(guide)) = (searched, &batch.guide) {
             encoded.start = guide.applied(&encoded.start)?;
         }
         let schedule = net.schedule(iterations, self.config.model.coupling);
-        net.optimize(&encoded, &cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
+        net.optimize(&encoded, &*cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
         read(Predicted::from(&predictions), &encoded)
     }
 
@@ -269,6 +279,7 @@ impl TrainedNet {
             updates: last.stages * last.inner,
             updates_per_stage: last.inner,
             image_size: last.size,
+            median_depth_m: self.config.data.generated.median_depth_m,
             ..self.config.model.clone()
         }
     }

@@ -9,7 +9,7 @@ use image::RgbImage;
 use nalgebra::{Isometry3, Vector6};
 use rayon::prelude::*;
 
-use super::{Batch, Measure, TrainedNet};
+use super::{Measure, TrainedNet};
 use crate::{
     Map, Result, Sample,
     eval::{DepthOptions, depth_metrics, rotation_error_rad, translation_direction_error_rad},
@@ -65,8 +65,7 @@ pub(super) fn validate(trained: &TrainedNet, theta: &[f32], tasks: &[u64]) -> Re
 
 fn answer(trained: &TrainedNet, net: &DroNet, sample: &Sample, task: u64) -> Result<Answer> {
     let config = &trained.config().validation;
-    let one = std::slice::from_ref(sample);
-    let batch = trained.guided(Batch::new(one, one, trained.device())?, one, task)?;
+    let batch = trained.held_out_batch(sample, task)?;
     let iterations = Iterations { stages: config.stages, inner: config.inner };
     trained.run(net, &batch, iterations, false, |predicted, encoded| {
         let loss = trained.config().loss.of(predicted, encoded, &batch, trained.bounds())?;

@@ -3,10 +3,22 @@
 use dro_core::Coupling;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, cost::ProbeConfig};
 
 /// Images are halved four times, so their sides are multiples of this.
 const SIDE_STEP: usize = 16;
+
+/// Where a run starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartValues {
+    /// Where the network's own heads say.
+    #[default]
+    Heads,
+    /// Where the search without weights ends ([`PatchMatchSolver`](crate::patchmatch::PatchMatchSolver)); training starts
+    /// near the truth instead.
+    Search,
+}
 
 /// The published network's settings, stored with its weights.
 ///
@@ -31,12 +43,30 @@ pub struct ModelConfig {
     pub min_depth_m: f64,
     /// Largest depth in metres, above `min_depth_m`.
     pub max_depth_m: f64,
+    /// The median depth of every target of the training in metres, if it was always the same: scale cannot be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub median_depth_m: Option<f64>,
     /// Height and width in pixels of the images it was trained on, multiples of 16.
     pub image_size: (usize, usize),
     /// What the pose heads' Euler angles are multiplied by, above 0; 0.01 in published checkpoints.
     pub rotation_scale: f64,
+    /// Whether one encoder serves features and contexts; published networks have three.
+    #[serde(skip_serializing_if = "is_default")]
+    pub shared_context: bool,
+    /// If set, rules see the cost at probes around the point ([`ProbedCost`](crate::cost::ProbedCost)), not the published
+    /// cost map, and depth moves by parts of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbeConfig>,
+    /// Where a run starts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub start: StartValues,
     /// What depth updates see of the poses within a stage, and the other way round.
     pub coupling: Coupling,
+}
+
+/// What published networks have is not written, so that files from before it could be set are read.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for ModelConfig {
@@ -52,8 +82,12 @@ impl Default for ModelConfig {
             scaled_range: true,
             min_depth_m: 0.2,
             max_depth_m: 10.0,
+            median_depth_m: None,
             image_size: (240, 320),
             rotation_scale: 0.01,
+            shared_context: false,
+            probes: None,
+            start: StartValues::Heads,
             coupling: Coupling::GaussSeidel,
         }
     }
@@ -102,6 +136,15 @@ impl ModelConfig {
             "a finite number above 0",
             rotation.to_string(),
         )?;
+        require(
+            self.median_depth_m.is_none_or(|median| (min..=max).contains(&median)),
+            "median_depth_m",
+            "between min_depth_m and max_depth_m",
+            format!("{:?}", self.median_depth_m),
+        )?;
+        if let Some(probes) = &self.probes {
+            probes.validate()?;
+        }
         require(
             side(height) && side(width),
             "image_size",

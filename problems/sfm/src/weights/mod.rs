@@ -30,7 +30,7 @@ mod test_checkpoint;
 mod torch;
 mod torch_tensor;
 
-pub use config::ModelConfig;
+pub use config::{ModelConfig, StartValues};
 pub use file::Weights;
 pub use formula::formula_weights;
 pub use import::{ImportOverrides, ImportReport, import_checkpoint};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::ModelConfig;
+use crate::cost::ProbeConfig;
 
 /// Channels of the image features, and so of the cost map.
 const FEATURES: usize = 128;
@@ -16,20 +17,31 @@ const MASK: usize = 9 * 8 * 8;
 
 /// Every tensor of the network with these widths: name to shape (convolutions `[out, in, height, width]`).
 ///
-/// Only `config.hidden` and `config.encoder` matter.
+/// Only `config.hidden`, `encoder`, `shared_context` and whether there are `probes` matter.
 pub fn expected_shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
     let (hidden, channels) = (config.hidden, config.encoder);
     let mut list = Shapes::default();
     list.encoder("fnet", 3, FEATURES, channels);
-    list.encoder("cnet_depth", 3, hidden + CONTEXT, channels);
-    list.encoder("cnet_pose", 6, hidden + CONTEXT, channels);
+    if config.shared_context {
+        list.conv("context_depth", FEATURES, hidden + CONTEXT, [3, 3]);
+        list.conv("context_pose", 2 * FEATURES, hidden + CONTEXT, [3, 3]);
+    } else {
+        list.encoder("cnet_depth", 3, hidden + CONTEXT, channels);
+        list.encoder("cnet_pose", 6, hidden + CONTEXT, channels);
+    }
+    let probed = |probed: usize| if config.probes.is_some() { probed } else { FEATURES };
+    let (depth_cost, pose_cost) = (probed(ProbeConfig::DEPTH_CHANNELS), probed(ProbeConfig::POSE_CHANNELS));
     list.depth_head("depth_head", FEATURES, FEATURES);
     list.pose_head("pose_head", 2 * FEATURES, FEATURES);
     list.mask("upmask_net.mask", FEATURES);
-    list.update_rule("update_block_depth", "depth_gru", "convd", 1, hidden);
+    list.update_rule("update_block_depth", "depth_gru", "convd", [depth_cost, 1], hidden);
+    if config.probes.is_some() {
+        list.conv("update_block_depth.direct", depth_cost, 1, [1, 1]);
+        list.conv("update_block_pose.direct", pose_cost, 6, [1, 1]);
+    }
     list.depth_head("update_block_depth.depth_head", hidden, hidden);
     list.mask("update_block_depth.mask", hidden);
-    list.update_rule("update_block_pose", "pose_gru", "convp", 6, hidden);
+    list.update_rule("update_block_pose", "pose_gru", "convp", [pose_cost, 6], hidden);
     list.pose_head("update_block_pose.pose_head", hidden, hidden);
     list.0
 }
@@ -98,9 +110,16 @@ impl Shapes {
         self.conv(&format!("{name}.2"), 2 * input, MASK, [1, 1]);
     }
 
-    /// What both update rules share: an encoder of cost and variable (`variable` channels), and a separable ConvGRU.
-    fn update_rule(&mut self, name: &str, gru: &str, encoder: &str, variable: usize, hidden: usize) {
-        self.conv(&format!("{name}.encoder.convc1"), FEATURES, hidden, [1, 1]);
+    /// What both update rules share: an encoder of cost and variable (with these channels), and a separable ConvGRU.
+    fn update_rule(
+        &mut self,
+        name: &str,
+        gru: &str,
+        encoder: &str,
+        [cost, variable]: [usize; 2],
+        hidden: usize,
+    ) {
+        self.conv(&format!("{name}.encoder.convc1"), cost, hidden, [1, 1]);
         self.conv(&format!("{name}.encoder.convc2"), hidden, hidden, [3, 3]);
         self.conv(&format!("{name}.encoder.{encoder}1"), variable, hidden, [7, 7]);
         self.conv(&format!("{name}.encoder.{encoder}2"), hidden, 64, [3, 3]);

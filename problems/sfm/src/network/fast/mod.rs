@@ -27,9 +27,12 @@ mod work;
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
-use dro_core::cells::{Activation, CpuValues};
+use dro_core::cells::{Activation, CpuValues, PreparedConv};
 
-use super::start::{PlainStart, Started};
+use super::{
+    repeat_each,
+    start::{Contexts, PlainStart, Started},
+};
 use encoder::FastEncoder;
 use heads::{FastDepthHead, FastMaskHead, FastPoseHead};
 pub(super) use rules::{FastDepthRule, FastPoseRule};
@@ -40,11 +43,31 @@ pub(super) use work::Pool;
 pub(super) struct FastStart {
     pool: Arc<Pool>,
     features: FastEncoder,
-    depth_context: FastEncoder,
-    pose_context: FastEncoder,
+    contexts: FastContexts,
     depth_head: FastDepthHead,
     pose_head: FastPoseHead,
     mask: FastMaskHead,
+}
+
+#[derive(Debug)]
+enum FastContexts {
+    Encoders { depth: Box<FastEncoder>, pose: Box<FastEncoder> },
+    Shared { depth: Box<PreparedConv>, pose: Box<PreparedConv> },
+}
+
+impl FastContexts {
+    fn new(plain: &Contexts) -> Result<Self> {
+        Ok(match plain {
+            Contexts::Encoders { depth, pose } => {
+                let (depth, pose) = (FastEncoder::new(depth)?, FastEncoder::new(pose)?);
+                Self::Encoders { depth: Box::new(depth), pose: Box::new(pose) }
+            }
+            Contexts::Shared { depth, pose } => Self::Shared {
+                depth: Box::new(depth.prepare(Activation::None)?),
+                pose: Box::new(pose.prepare(Activation::None)?),
+            },
+        })
+    }
 }
 
 impl FastStart {
@@ -52,8 +75,7 @@ impl FastStart {
         Ok(Self {
             pool: pool.clone(),
             features: FastEncoder::new(&plain.features)?,
-            depth_context: FastEncoder::new(&plain.depth_context)?,
-            pose_context: FastEncoder::new(&plain.pose_context)?,
+            contexts: FastContexts::new(&plain.contexts)?,
             depth_head: FastDepthHead::new(&plain.depth_head, Activation::Sigmoid)?,
             pose_head: FastPoseHead::new(&plain.pose_head)?,
             mask: FastMaskHead::new(&plain.mask)?,
@@ -101,9 +123,21 @@ impl FastStart {
                 work,
             )?;
             drop((target_maps, neighbour_maps));
+            let (depth_context, pose_context) = match &self.contexts {
+                FastContexts::Encoders { depth, pose } => {
+                    (depth.run(&targets, size, work)?, pose.run(&pairs, size, work)?)
+                }
+                FastContexts::Shared { depth, pose } => {
+                    let target = repeat_each(&target_features, count)?;
+                    (
+                        depth.forward(&[&target_features], None)?,
+                        pose.forward(&[&target, &neighbour_features], None)?,
+                    )
+                }
+            };
             Ok(Started {
-                depth_context: self.depth_context.run(&targets, size, work)?,
-                pose_context: self.pose_context.run(&pairs, size, work)?,
+                depth_context,
+                pose_context,
                 target_features,
                 neighbour_features,
                 inverse_depth,

@@ -87,7 +87,7 @@ impl FastRecurrence {
         ))
     }
 
-    /// The cost of one map, `[128, height, width]`, encoded into `out`, `[hidden, height, width]`.
+    /// The cost of one map, `[c, height, width]`, encoded into `out`, `[hidden, height, width]`.
     pub(super) fn encode_cost(
         &self,
         cost: &[f32],

@@ -5,11 +5,11 @@ use std::{iter::once, sync::Arc};
 use candle_core::{Device, Result, Tensor};
 use dro_core::{
     Memory,
-    cells::{Activation, CpuValues, PreparedConv},
+    cells::{Activation, Conv, CpuValues, PreparedConv},
 };
 
 use super::{
-    super::rules::{PlainDepthRule, PlainPoseRule},
+    super::rules::{DepthStep, PlainDepthRule, PlainPoseRule},
     constant::Constant,
     heads::{FastDepthHead, FastMaskHead, FastPoseHead},
     recurrence::{FastRecurrence, copied, next},
@@ -26,6 +26,8 @@ pub(crate) struct FastDepthRule {
     join: PreparedConv,
     head: FastDepthHead,
     mask: FastMaskHead,
+    direct: Option<PreparedConv>,
+    step: DepthStep,
 }
 
 impl FastDepthRule {
@@ -37,8 +39,14 @@ impl FastDepthRule {
             variable1: encoder.variable1.prepare(Activation::Relu)?,
             variable2: encoder.variable2.prepare(Activation::Relu)?,
             join: encoder.join.prepare(Activation::Relu)?,
-            head: FastDepthHead::new(&rule.head, Activation::Tanh)?,
+            // What goes straight from the cost is added before the tanh.
+            head: FastDepthHead::new(
+                &rule.head,
+                if rule.direct.is_some() { Activation::None } else { Activation::Tanh },
+            )?,
+            direct: rule.direct.as_ref().map(|direct| direct.prepare(Activation::None)).transpose()?,
             mask: FastMaskHead::new(&rule.mask)?,
+            step: rule.step,
         })
     }
 
@@ -50,7 +58,7 @@ impl FastDepthRule {
         self.mask.forward(hidden)
     }
 
-    /// `x` `[n, 1, h, w]`, `cost` `[n, 128, h, w]`.
+    /// `x` `[n, 1, h, w]`, `cost` `[n, c, h, w]`.
     pub(crate) fn update(
         &self,
         memory: &Memory,
@@ -81,6 +89,11 @@ impl FastDepthRule {
                 own.copy_from_slice(x);
                 self.recurrence.step(hidden, joined.values(), constant, dims.size, gru, scratch)?;
                 self.head.run(hidden, dims.size, increment, a, scratch)?;
+                if let Some(direct) = &self.direct {
+                    apply(direct, &[cost], dims.size, None, a, scratch)?;
+                    increment.iter_mut().zip(a.values()).for_each(|(step, add)| *step = (*step + add).tanh());
+                }
+                increment.iter_mut().zip(x).for_each(|(step, &x)| *step = self.step.of_one(x, *step));
             }
             Ok(())
         })?;
@@ -99,6 +112,35 @@ pub(crate) struct FastPoseRule {
     join_variable: PreparedConv,
     join_cost: PreparedConv,
     head: FastPoseHead,
+    direct: Option<Direct>,
+}
+
+/// Weights `[6][channels]` and biases of what goes straight from the cost map's means to a pose, times the pose's scale.
+#[derive(Debug)]
+struct Direct(Vec<(Vec<f32>, f32)>);
+
+impl Direct {
+    fn new(conv: &Conv, scale: &[f32]) -> Result<Self> {
+        let weights = conv.weight().flatten_from(1)?.to_vec2::<f32>()?;
+        let biases = match conv.bias() {
+            Some(bias) => bias.to_vec1::<f32>()?,
+            None => vec![0.0; weights.len()],
+        };
+        let rows = weights.into_iter().zip(biases).zip(scale).map(|((mut row, bias), scale)| {
+            row.iter_mut().for_each(|weight| *weight *= scale);
+            (row, bias * scale)
+        });
+        Ok(Self(rows.collect()))
+    }
+
+    /// Adds to a pose what the cost map `[channels, h, w]` says.
+    fn add(&self, cost: &[f32], plane: usize, pose: &mut [f32]) {
+        let means: Vec<f32> =
+            cost.chunks_exact(plane).map(|map| map.iter().sum::<f32>() / plane as f32).collect();
+        for (number, (row, bias)) in pose.iter_mut().zip(&self.0) {
+            *number += bias + row.iter().zip(&means).map(|(weight, mean)| weight * mean).sum::<f32>();
+        }
+    }
 }
 
 /// How far a pose's encoding sees: 7x7, 3x3 and 3x3.
@@ -117,6 +159,11 @@ impl FastPoseRule {
             join_variable: encoder.join.part(once(hidden..joined))?.prepare(Activation::None)?,
             join_cost: join_cost.prepare(Activation::Relu)?,
             head: FastPoseHead::new(&rule.head)?,
+            direct: rule
+                .direct
+                .as_ref()
+                .map(|direct| Direct::new(direct, &rule.head.scale()?))
+                .transpose()?,
         })
     }
 
@@ -124,7 +171,7 @@ impl FastPoseRule {
         self.recurrence.init(context)
     }
 
-    /// `x` `[batch, neighbours, 6]`, `cost` `[batch · neighbours, 128, h, w]`.
+    /// `x` `[batch, neighbours, 6]`, `cost` `[batch · neighbours, c, h, w]`.
     pub(crate) fn update(
         &self,
         memory: &Memory,
@@ -147,7 +194,11 @@ impl FastPoseRule {
                 self.encode(pose, cost, dims.size, work)?;
                 let Work { maps: [a, _, _, joined, _], gru, scratch } = &mut *work;
                 self.recurrence.step(hidden, joined.values(), constant, dims.size, gru, scratch)?;
-                increment.extend(self.head.run(&[hidden], dims.size, a, scratch)?);
+                let mut step = self.head.run(&[hidden], dims.size, a, scratch)?;
+                if let Some(direct) = &self.direct {
+                    direct.add(cost, dims.plane, &mut step);
+                }
+                increment.extend(step);
             }
             Ok(())
         })?;

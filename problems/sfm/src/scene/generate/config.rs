@@ -18,6 +18,9 @@ pub struct GeneratedConfig {
     /// If set, units are chosen such that the target's median depth is this. Scale cannot be seen; this makes it known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_depth_m: Option<f64>,
+    /// How many scenes there are; 0: no end. So many are kept in memory in training (0.35 MB for a pair of 96x128), as a
+    /// scene takes longer to make than to learn from.
+    pub pool: u64,
     /// Exposure changes, blur and noise: 0 (none) to 1 (a cheap camera).
     pub photo: f64,
     /// Rays per pixel and axis, 1 to 8; more are smoother and slower.
@@ -31,6 +34,7 @@ impl Default for GeneratedConfig {
             baseline: [0.02, 0.2],
             turn_rad: 0.12,
             median_depth_m: None,
+            pool: 0,
             photo: 1.0,
             rays: 2,
         }

@@ -1,0 +1,86 @@
+//! Start values that another solver found.
+
+use candle_core::Tensor;
+use dro_core::Point;
+use dro_vision::euler;
+
+use super::{InverseDepthRange, STRIDE};
+use crate::{
+    Estimate, Result,
+    cost::{INVERSE_DEPTH, POSES},
+    weights::ModelConfig,
+};
+
+/// The estimate of one set of views in place of `heads`, in units of the network's training: its median depth, or the
+/// middle of its range of depths where no median was set.
+pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Result<Point> {
+    let unit = config.median_depth_m.unwrap_or((config.min_depth_m * config.max_depth_m).sqrt());
+    let map = &found.inv_depth;
+    let (rows, columns) = (map.height() / STRIDE, map.width() / STRIDE);
+    // The pixel in the middle of each cell: a mean would be between near and far at edges, where nothing is.
+    let middle = |i: usize| {
+        let (y, x) = (i / columns * STRIDE + STRIDE / 2, i % columns * STRIDE + STRIDE / 2);
+        map.values()[y * map.width() + x]
+    };
+    let cells: Vec<f32> = (0..rows * columns).map(middle).collect();
+    let mut sorted = cells.clone();
+    sorted.sort_by(f32::total_cmp);
+    // In 1/m times this, the median inverse depth is that of the unit.
+    let scale = 1.0 / (f64::from(sorted.get(sorted.len() / 2).copied().unwrap_or(1.0)) * unit);
+    let (factor, shift) = InverseDepthRange::of(config).scale_and_shift();
+    let cells: Vec<f32> =
+        cells.into_iter().map(|x| ((f64::from(x) * scale - shift) / factor).clamp(0.0, 1.0) as f32).collect();
+    let poses = found.poses.iter().flat_map(|pose| {
+        let mut pose = *pose;
+        pose.translation.vector /= scale;
+        euler::parameters(&pose).data.0[0].map(|x| x as f32)
+    });
+    let like = |values: Vec<f32>, block| -> Result<Tensor> {
+        let other = heads.get(block);
+        Ok(Tensor::from_vec(values, other.shape(), &candle_core::Device::Cpu)?.to_device(other.device())?)
+    };
+    let inverse_depth = like(cells, INVERSE_DEPTH)?;
+    let poses = like(poses.collect(), POSES)?;
+    Ok(heads.with(INVERSE_DEPTH, inverse_depth)?.with(POSES, poses)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use candle_core::{DType, Device};
+    use nalgebra::{Isometry3, Vector3};
+
+    use super::*;
+    use crate::Map;
+
+    #[test]
+    fn units_are_those_of_the_training() {
+        let config = ModelConfig {
+            min_depth_m: 0.5,
+            max_depth_m: 20.0,
+            median_depth_m: Some(2.5),
+            ..ModelConfig::default()
+        };
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        let space = crate::cost::sfm_space(2, 3, 1).unwrap();
+        let heads = space.point(vec![zeros(&[1, 1, 2, 3]), zeros(&[1, 1, 6])]).unwrap();
+        // Depth 10 everywhere, but for one place that is nearer than the network knows.
+        let mut inverse = vec![0.1f32; 16 * 24];
+        inverse[4 * 24 + 4] = 10.0;
+        let pose = Isometry3::new(Vector3::new(0.4, -0.2, 0.0), Vector3::new(0.0, 0.1, 0.0));
+        let found = Estimate {
+            inv_depth: Map::new(16, 24, inverse).unwrap(),
+            poses: vec![pose],
+            cost_start: 1.0,
+            cost_end: 0.5,
+            updates: 7,
+        };
+        let start = start(&found, &heads, &config).unwrap();
+        let inverse = InverseDepthRange::of(&config).scale(start.get(INVERSE_DEPTH)).unwrap();
+        let inverse = inverse.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!((inverse[0] - 2.0).abs() < 1e-4 && inverse[1..].iter().all(|x| (x - 0.4).abs() < 1e-5));
+        let pose = start.get(POSES).flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let expected = [0.1, -0.05, 0.0, 0.0, 0.1, 0.0];
+        assert!(pose.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{pose:?}");
+    }
+}
