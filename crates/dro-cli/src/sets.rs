@@ -18,6 +18,10 @@ pub struct Sets {
     /// DeMoN pairs; their layouts are recognised.
     #[arg(required = true)]
     data: Vec<PathBuf>,
+    /// A list of images in the sequences below DATA, as published splits are: a line names an image by its path and
+    /// perhaps its neighbours, or a KITTI drive, a number and l or r (Monodepth2).
+    #[arg(long, value_name = "FILE")]
+    split: Option<PathBuf>,
     #[command(flatten)]
     frames: Frames,
     /// Which pixels count.
@@ -60,7 +64,11 @@ impl Sets {
         };
         let (mut sets, mut skipped) = (Vec::new(), Vec::new());
         for path in &self.data {
-            match DataSet::open(path, &options) {
+            let opened = match &self.split {
+                Some(list) => DataSet::open_split(path, list, &options),
+                None => DataSet::open(path, &options),
+            };
+            match opened {
                 Ok(set) => sets.push(self.seen(set)?),
                 Err(error) if self.skip_bad => {
                     let set = path.to_string_lossy().into_owned();
@@ -83,10 +91,7 @@ impl Sets {
         let camera = &self.frames.camera;
         let Some(sequence) = set.sequence() else {
             if camera.is_given() {
-                bail!(
-                    "--intrinsics: expected only with sequences, found it with the DeMoN set {}",
-                    set.name()
-                );
+                bail!("--intrinsics: expected only with sequences, found it with {}", set.name());
             }
             return Ok(set);
         };
@@ -100,6 +105,6 @@ impl Sets {
     /// For `summary.json`: what was typed.
     pub fn about(&self) -> serde_json::Value {
         let data: Vec<_> = self.data.iter().map(|path| path.to_string_lossy()).collect();
-        serde_json::json!({ "data": data, "frames": self.frames.about() })
+        serde_json::json!({ "data": data, "split": self.split, "frames": self.frames.about() })
     }
 }

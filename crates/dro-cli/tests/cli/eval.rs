@@ -247,3 +247,27 @@ fn wrong_options_are_named() {
     judged(&[room()], &out, "--max-frames 2 -q").works();
     judged(&[room()], &out, "--max-frames 2").refuses(&["--overwrite"]);
 }
+
+/// A published split: the images that a list names, in sequences below one folder.
+#[test]
+fn a_split_names_the_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let (list, out) = (folder.path().join("test_files.txt"), folder.path().join("out"));
+    let root = room().parent().unwrap();
+    let image = |number: usize| format!("{}/rgb/{number:06}.png", room().file_name().unwrap().display());
+    fs::write(&list, format!("{} {}\n{}\n", image(2), image(0), image(1))).unwrap();
+    let options = format!("--split {} --save-depth", list.display());
+    let said = judged(&[root], &out, &options).works();
+    assert!(said.contains("test_files"), "{said}");
+    let (images, pairs) = (rows(&out.join("images.csv")), rows(&out.join("pairs.csv")));
+    // The neighbour that the list names, and those beside the other.
+    assert_eq!((images.len(), pairs.len()), (2, 3));
+    assert!(images[0]["name"].ends_with("/000002") && images[1]["name"].ends_with("/000001"), "{images:?}");
+    // The images need not follow each other, so there is no trajectory.
+    let written = files(&out);
+    assert!(written.iter().all(|name| !name.contains("trajectory")), "{written:?}");
+    assert!(written.iter().any(|name| name.ends_with("depth/cli-room/000002.npy")), "{written:?}");
+
+    fs::write(&list, format!("{}\n{}\n", image(0), image(99))).unwrap();
+    judged(&[root], &folder.path().join("other"), &options).refuses(&["test_files.txt", "line 2", "000099"]);
+}

@@ -173,6 +173,7 @@ fn evaluate_set(
     let first = images.len();
     let own = folder.file(&set.name);
     let mut solved = Solved::default();
+    let in_order = set.sequence().is_some();
     let walked = settings.walk.each(set, solver.multiple_of(), &settings.judging, &mut |target| {
         let (result, estimate) = evaluate_image(target, solver, settings, &own, reporter)?;
         reporter.frame_done(&FrameSummary {
@@ -181,7 +182,7 @@ fn evaluate_set(
             cost_end: result.cost[1],
             ..FrameSummary::default()
         });
-        if target.subset.is_none() {
+        if in_order {
             solved.push(target.window.target, estimate);
         }
         images.push(result);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
-    data::{Intrinsics, Layout, OpenOptions, Sequence, demon_pairs},
+    data::{Frame, Intrinsics, Layout, Listed, OpenOptions, Sequence, demon_pairs, listed},
     sequence::{Window, windows},
 };
 
@@ -39,18 +39,27 @@ pub struct Skipped {
 /// Images that are solved together.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// The pair's name; empty for a sequence.
+    /// The pair's name; empty for a sequence, its path below the root where a list names images of several.
     pub(crate) name: String,
     pub(crate) sequence: Sequence,
     pub(crate) windows: Vec<Window>,
 }
 
-/// A sequence, or the pairs of a DeMoN test set.
+impl Source {
+    /// The name of one of its frames in results.
+    pub(crate) fn named(&self, frame: &Frame) -> String {
+        if self.name.is_empty() { frame.name.clone() } else { format!("{}/{}", self.name, frame.name) }
+    }
+}
+
+/// A sequence, the pairs of a DeMoN test set, or the images of a list.
 #[derive(Debug)]
 pub struct DataSet {
     pub(crate) name: String,
     pub(crate) root: PathBuf,
     pub(crate) is_demon: bool,
+    /// Whether a list says which images; they need not follow each other.
+    pub(crate) is_split: bool,
     pub(crate) sources: Vec<Source>,
     pub(crate) intrinsics: Option<Intrinsics>,
     pub(crate) skipped: Vec<Skipped>,
@@ -69,6 +78,7 @@ impl DataSet {
             name,
             root: root.to_path_buf(),
             is_demon: false,
+            is_split: false,
             sources: Vec::new(),
             intrinsics: None,
             skipped: Vec::new(),
@@ -86,6 +96,34 @@ impl DataSet {
             }
         }
         Ok(set)
+    }
+
+    /// The images that a list names in the sequences below a folder: a line names an image by its path below `root`, and
+    /// perhaps neighbours; or it is one of Monodepth2's (`DRIVE NUMBER l`). Stride and number of frames count lines.
+    ///
+    /// # Errors
+    /// Names the line and what is wrong with it, or the file of a sequence that is missing or malformed.
+    pub fn open_split(root: &Path, list: &Path, options: &SetOptions) -> Result<Self> {
+        let source = |listed: Listed| -> Result<Source> {
+            let Listed { name, sequence, targets } = listed;
+            let all = windows(sequence.frames.len(), &options.neighbours)?;
+            let window = |(target, neighbours): (usize, Vec<usize>)| match neighbours.is_empty() {
+                true => all.get(target).cloned(),
+                false => Some(Window { target, neighbours }),
+            };
+            Ok(Source { name, windows: targets.into_iter().filter_map(window).collect(), sequence })
+        };
+        let sources =
+            listed(root, list, &options.open)?.into_iter().map(source).collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            name: list.file_stem().map_or_else(|| set_name(root), |name| name.to_string_lossy().into_owned()),
+            root: root.to_path_buf(),
+            is_demon: false,
+            is_split: true,
+            sources,
+            intrinsics: None,
+            skipped: Vec::new(),
+        })
     }
 
     fn open_pairs(&mut self, folders: &[PathBuf], options: &SetOptions) -> Result<()> {
@@ -121,9 +159,9 @@ impl DataSet {
         &self.name
     }
 
-    /// The sequence; `None` for a DeMoN set.
+    /// The sequence; `None` for a DeMoN set, and for the images of a list.
     pub fn sequence(&self) -> Option<&Sequence> {
-        self.sources.first().filter(|_| !self.is_demon).map(|source| &source.sequence)
+        self.sources.first().filter(|_| !self.is_demon && !self.is_split).map(|source| &source.sequence)
     }
 
     /// Images that will be solved.

@@ -125,7 +125,7 @@ impl Walk {
         for source in &set.sources {
             // A sequence is one source, so its frames are named; a pair is named by its folder.
             let named = |frame: usize| match source.sequence.frames.get(frame) {
-                Some(frame) if !set.is_demon => frame.name.clone(),
+                Some(frame) if !set.is_demon => source.named(frame),
                 _ => source.name.clone(),
             };
             let mut note = |name: Option<String>, error: Error| {
@@ -193,7 +193,7 @@ impl Walk {
         let truth = Truth::of(set, all, target, &neighbours, &camera, judging)?;
         Ok(Target {
             set: &set.name,
-            name: if set.is_demon { source.name.clone() } else { target.name.clone() },
+            name: if set.is_demon { source.name.clone() } else { source.named(target) },
             subset: set.is_demon.then(|| subset(&source.name)),
             frame: target,
             neighbours,

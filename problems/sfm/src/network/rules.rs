@@ -21,8 +21,13 @@ fn given(context: Option<&Tensor>) -> dro_core::Result<&Tensor> {
 }
 
 /// The way from a cost map with probes to increments that passes no memory.
-fn direct(config: &ModelConfig, cost: usize, outputs: usize, vb: &VarBuilder) -> Result<Option<Conv>> {
-    config.probes.map(|_| Conv::same(cost, outputs, (1, 1), vb.pp("direct"))).transpose()
+fn direct(
+    config: &ModelConfig,
+    (inputs, outputs): (usize, usize),
+    kernel: (usize, usize),
+    vb: &VarBuilder,
+) -> Result<Option<Conv>> {
+    config.probes.map(|_| Conv::same(inputs, outputs, kernel, vb.pp("direct"))).transpose()
 }
 
 /// The learned rule for the inverse-depth map (unscaled, `[batch, 1, h, w]`, 1/8 of the image).
@@ -44,38 +49,69 @@ pub(super) struct PlainDepthRule {
     pub(super) recurrence: Recurrence,
     pub(super) head: DepthHead,
     pub(super) mask: MaskHead,
-    /// With probes: from the cost map straight to the increment, beside what the GRU says.
+    /// With probes: from the cost map and what is seen of the variable straight to the increment, beside what the GRU says.
     pub(super) direct: Option<Conv>,
-    pub(super) step: DepthStep,
+    pub(super) scale: DepthScale,
 }
 
-/// What an output of tanh moves inverse depth by.
+/// In what the rule sees and moves inverse depth.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum DepthStep {
-    /// Itself, in the network's unscaled number.
-    Absolute,
-    /// Half of it, in parts of inverse depth, which is 0 where the network's number is minus this.
-    Relative(f64),
+pub(super) enum DepthScale {
+    /// The network's unscaled number, moved by the output of tanh.
+    Unscaled,
+    /// The logarithm of inverse depth over that of the middle, so that parts of it count alike near and far; moved by half the
+    /// output of tanh, in parts of inverse depth.
+    Logarithmic {
+        /// Inverse depth is 0 where the network's number is minus this.
+        offset: f64,
+        /// The network's number plus the offset at the middle depth.
+        middle: f64,
+    },
 }
 
-impl DepthStep {
+impl DepthScale {
     fn of(config: &ModelConfig) -> Self {
         let (scale, shift) = InverseDepthRange::of(config).scale_and_shift();
-        if config.probes.is_some() { Self::Relative(shift / scale) } else { Self::Absolute }
+        match config.probes {
+            None => Self::Unscaled,
+            Some(_) => {
+                Self::Logarithmic { offset: shift / scale, middle: 1.0 / (config.middle_depth_m() * scale) }
+            }
+        }
     }
 
-    fn apply(self, x: &Tensor, increment: Tensor) -> Result<Tensor> {
+    /// What the rule sees.
+    fn seen(self, x: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Absolute => Ok(increment),
-            Self::Relative(offset) => increment * x.affine(0.5, 0.5 * offset)?,
+            Self::Unscaled => Ok(x.clone()),
+            Self::Logarithmic { offset, middle } => {
+                x.affine(1.0 / middle, offset / middle)?.maximum(1e-6)?.log()
+            }
         }
     }
 
     /// The same for one number.
-    pub(super) fn of_one(self, x: f32, increment: f32) -> f32 {
+    pub(super) fn seen_one(self, x: f32) -> f32 {
         match self {
-            Self::Absolute => increment,
-            Self::Relative(offset) => increment * 0.5 * (x + offset as f32),
+            Self::Unscaled => x,
+            Self::Logarithmic { offset, middle } => {
+                (x * (1.0 / middle) as f32 + (offset / middle) as f32).max(1e-6).ln()
+            }
+        }
+    }
+
+    fn increment(self, x: &Tensor, output: Tensor) -> Result<Tensor> {
+        match self {
+            Self::Unscaled => Ok(output),
+            Self::Logarithmic { offset, .. } => output * x.affine(0.5, 0.5 * offset)?,
+        }
+    }
+
+    /// The same for one number.
+    pub(super) fn increment_one(self, x: f32, output: f32) -> f32 {
+        match self {
+            Self::Unscaled => output,
+            Self::Logarithmic { offset, .. } => output * 0.5 * (x + offset as f32),
         }
     }
 }
@@ -86,8 +122,8 @@ impl DepthRule {
         let hidden = config.hidden;
         let cost = config.probes.map_or(FEATURES, |_| ProbeConfig::DEPTH_CHANNELS);
         Ok(Self(DepthForm::Plain(Arc::new(PlainDepthRule {
-            direct: direct(config, cost, 1, &vb)?,
-            step: DepthStep::of(config),
+            direct: direct(config, (cost + 1, 1), (3, 3), &vb)?,
+            scale: DepthScale::of(config),
             recurrence: Recurrence::new(hidden, cost, 1, 'd', "depth_gru", &vb)?,
             head: DepthHead::new(hidden, vb.pp("depth_head"))?,
             mask: MaskHead::new(hidden, vb.pp("mask"))?,
@@ -103,7 +139,7 @@ impl DepthRule {
             head,
             mask: rule.mask.clone(),
             direct: rule.direct.clone(),
-            step: rule.step,
+            scale: rule.scale,
         })))
     }
 
@@ -140,12 +176,13 @@ impl LearnedOptimizer for DepthRule {
         let cost = cost.map_for("inverse_depth")?;
         match &self.0 {
             DepthForm::Plain(rule) => {
-                let memory = rule.recurrence.step(memory, x, cost)?;
+                let seen = rule.scale.seen(x)?;
+                let memory = rule.recurrence.step(memory, &seen, cost)?;
                 let mut increment = rule.head.forward(&memory.hidden)?;
                 if let Some(direct) = &rule.direct {
-                    increment = (increment + direct.forward(cost)?)?;
+                    increment = (increment + direct.forward(&Tensor::cat(&[cost, &seen], 1)?)?)?;
                 }
-                Ok((memory, rule.step.apply(x, increment.tanh()?)?))
+                Ok((memory, rule.scale.increment(x, increment.tanh()?)?))
             }
             DepthForm::Prepared(rule) => rule.update(memory, x, cost),
         }
@@ -183,7 +220,7 @@ impl PoseRule {
         Ok(Self(PoseForm::Plain(Arc::new(PlainPoseRule {
             recurrence: Recurrence::new(hidden, cost, 6, 'p', "pose_gru", &vb)?,
             head: PoseHead::new(hidden, hidden, config.rotation_scale, vb.pp("pose_head"))?,
-            direct: direct(config, cost, 6, &vb)?,
+            direct: direct(config, (cost, 6), (1, 1), &vb)?,
         }))))
     }
 

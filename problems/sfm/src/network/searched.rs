@@ -14,7 +14,7 @@ use crate::{
 /// The estimate of one set of views in place of `heads`, in units of the network's training: its median depth, or the
 /// middle of its range of depths where no median was set.
 pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Result<Point> {
-    let unit = config.median_depth_m.unwrap_or((config.min_depth_m * config.max_depth_m).sqrt());
+    let unit = config.middle_depth_m();
     let map = &found.inv_depth;
     let (rows, columns) = (map.height() / STRIDE, map.width() / STRIDE);
     // The pixel in the middle of each cell: a mean would be between near and far at edges, where nothing is.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Map, Result, Sample,
-    data::{Frame, ImageLimits, OpenOptions, Sequence, prepare, prepare_depth},
+    data::{Frame, ImageLimits, Listed, OpenOptions, Sequence, listed, prepare, prepare_depth},
 };
 
 /// A sequence on disk to take samples from: images with cameras and poses, and depth where a loss asks for it.
@@ -20,6 +20,9 @@ pub struct FolderConfig {
     /// Its layout by name; recognised if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// A list of the images below `path` that are targets, as of `dro sfm eval --split`; it may name several sequences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<PathBuf>,
     /// How often it is drawn, beside the others.
     #[serde(default = "one")]
     pub weight: f64,
@@ -51,13 +54,33 @@ impl FolderConfig {
     }
 }
 
-/// An open sequence whose frames all have cameras and poses.
+/// Open sequences to take samples from.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    sequence: Sequence,
+    recordings: Vec<Recording>,
     gap: [usize; 2],
-    /// Frames that have what a sample needs.
+    /// A recording's number, and the number of a target among its usable frames.
+    targets: Vec<(usize, usize)>,
+}
+
+/// A sequence and those of its frames that have what a sample needs.
+#[derive(Debug, Clone)]
+struct Recording {
+    sequence: Sequence,
     usable: Vec<usize>,
+}
+
+impl Recording {
+    fn new(sequence: Sequence) -> Self {
+        let complete = |frame: &Frame| {
+            let pose = frame.world_from_camera.as_ref();
+            frame.camera.is_some()
+                && pose.is_some_and(|pose| pose.to_homogeneous().iter().all(|x| x.is_finite()))
+        };
+        let frames = sequence.frames.iter().enumerate();
+        let usable = frames.filter(|(_, frame)| complete(frame)).map(|(index, _)| index).collect();
+        Self { sequence, usable }
+    }
 }
 
 impl Folder {
@@ -69,31 +92,47 @@ impl Folder {
             })?),
             None => None,
         };
-        let sequence = Sequence::open_with(&config.path, &OpenOptions { layout, ..OpenOptions::default() })?;
-        let complete = |frame: &Frame| {
-            let pose = frame.world_from_camera.as_ref();
-            frame.camera.is_some()
-                && pose.is_some_and(|pose| pose.to_homogeneous().iter().all(|x| x.is_finite()))
-        };
-        let frames = sequence.frames.iter().enumerate();
-        let usable: Vec<usize> =
-            frames.filter(|(_, frame)| complete(frame)).map(|(index, _)| index).collect();
-        if usable.len() < 2 {
-            let expected = "at least two frames with a camera and a finite pose";
-            return Err(Error::input(&config.path, expected, usable.len().to_string()));
+        let options = OpenOptions { layout, ..OpenOptions::default() };
+        let (mut recordings, mut targets) = (Vec::new(), Vec::new());
+        match &config.split {
+            None => {
+                let recording = Recording::new(Sequence::open_with(&config.path, &options)?);
+                if recording.usable.len() > 1 {
+                    targets.extend((0..recording.usable.len()).map(|target| (0, target)));
+                }
+                recordings.push(recording);
+            }
+            Some(list) => {
+                for Listed { sequence, targets: named, .. } in listed(&config.path, list, &options)? {
+                    let recording = Recording::new(sequence);
+                    let usable = |frame: usize| recording.usable.iter().position(|&other| other == frame);
+                    if recording.usable.len() > 1 {
+                        let found = named.iter().filter_map(|(target, _)| usable(*target));
+                        targets.extend(found.map(|target| (recordings.len(), target)));
+                    }
+                    recordings.push(recording);
+                }
+            }
         }
-        Ok(Self { sequence, gap: config.gap, usable })
+        if targets.is_empty() {
+            let expected = "at least two frames with a camera and a finite pose";
+            let found = recordings.iter().map(|recording| recording.usable.len()).max().unwrap_or(0);
+            return Err(Error::input(&config.path, expected, found.to_string()));
+        }
+        Ok(Self { recordings, gap: config.gap, targets })
     }
 
-    /// A target anywhere in the sequence and the frames around it: next, before, second next, and so on.
+    /// A target and the frames around it: next, before, second next, and so on.
     pub(super) fn sample(
         &self,
         rng: &mut impl Rng,
         neighbours: usize,
         size: (usize, usize),
     ) -> Result<Sample> {
-        let count = self.usable.len() as i64;
-        let target = rng.random_range(0..count);
+        let drawn = self.targets.get(rng.random_range(0..self.targets.len().max(1)));
+        let place = drawn.and_then(|(number, target)| Some((self.recordings.get(*number)?, *target as i64)));
+        let (recording, target) = place.ok_or_else(|| Error::argument("folder", "a target", "none"))?;
+        let count = recording.usable.len() as i64;
         let gap = rng.random_range(self.gap[0]..=self.gap[1]) as i64;
         let reflected = |mut at: i64| {
             // At the ends the path is walked back.
@@ -115,11 +154,13 @@ impl Folder {
         });
         let chosen: Vec<&Frame> = std::iter::once(target)
             .chain(around)
-            .filter_map(|at| self.sequence.frames.get(*self.usable.get(at as usize)?))
+            .filter_map(|at| recording.sequence.frames.get(*recording.usable.get(at as usize)?))
             .collect();
-        self.read(&chosen, size)
+        recording.read(&chosen, size)
     }
+}
 
+impl Recording {
     fn read(&self, frames: &[&Frame], size: (usize, usize)) -> Result<Sample> {
         let missing = |what: &str| Error::input(&self.sequence.root, what, "none");
         let (mut images, mut poses) = (Vec::new(), Vec::new());

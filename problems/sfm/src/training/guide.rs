@@ -32,12 +32,14 @@ pub struct GuideConfig {
     pub rotation_deg: f64,
     /// Likewise of the translation's error along each axis, in parts of its length.
     pub translation: f64,
-    /// Likewise of the logarithm of depth: half of it smooth, half from cell to cell, and four times that in few cells.
+    /// Likewise of the logarithm of depth: mostly smooth, a third of it each cell's own, twice of it in few rectangles.
     pub depth: f64,
 }
 
-/// Part of the cells whose depth starts far from the truth.
-const OUTLIERS: f64 = 0.05;
+/// Part of the noise that is each cell's own.
+const CELLS: f64 = 0.3;
+/// Rectangles, up to a quarter as high and wide as the map, that are off as a whole.
+const PATCHES: usize = 3;
 
 impl GuideConfig {
     /// # Errors
@@ -87,24 +89,33 @@ impl GuideConfig {
         // Smooth noise is linear between a few places of the map.
         let places: [[f64; 5]; 4] = std::array::from_fn(|_| std::array::from_fn(|_| normal()));
         let (rows, columns) = (depth_m.height() / STRIDE, depth_m.width() / STRIDE);
-        let mut out = Vec::with_capacity(rows * columns);
-        for y in 0..rows {
-            let v = 3.0 * y as f64 / (rows.max(2) - 1) as f64;
-            let (top, dy) = ((v as usize).min(2), v - v.floor().min(2.0));
-            for x in 0..columns {
-                let u = 4.0 * x as f64 / (columns.max(2) - 1) as f64;
-                let (left, dx) = ((u as usize).min(3), u - u.floor().min(3.0));
+        let mut normal = || deviation * rng.sample::<f64, _>(StandardNormal);
+        let mut noise: Vec<f64> = (0..rows * columns)
+            .map(|i| {
+                let v = 3.0 * (i / columns) as f64 / (rows.max(2) - 1) as f64;
+                let u = 4.0 * (i % columns) as f64 / (columns.max(2) - 1) as f64;
+                let (top, left) = ((v as usize).min(2), (u as usize).min(3));
+                let (dy, dx) = (v - top as f64, u - left as f64);
                 let across = |row: [f64; 5]| row[left] * (1.0 - dx) + row[left + 1] * dx;
-                let smooth = across(places[top]) * (1.0 - dy) + across(places[top + 1]) * dy;
-                let depth =
-                    depth_m.values()[(y * STRIDE + STRIDE / 2) * depth_m.width() + x * STRIDE + STRIDE / 2];
-                let depth = if depth > 0.0 { depth } else { median };
-                let far = if rng.random_bool(OUTLIERS) { 4.0 } else { 1.0 };
-                let noise = 0.7 * (smooth + far * deviation * rng.sample::<f64, _>(StandardNormal));
-                out.push((f64::from(depth).recip() * noise.exp()) as f32);
+                0.7 * (across(places[top]) * (1.0 - dy) + across(places[top + 1]) * dy) + CELLS * normal()
+            })
+            .collect();
+        for _ in 0..PATCHES {
+            let (y, x) = (rng.random_range(0..rows), rng.random_range(0..columns));
+            let (down, across) =
+                (rng.random_range(1..=rows.div_ceil(4)), rng.random_range(1..=columns.div_ceil(4)));
+            let far = 2.0 * deviation * rng.sample::<f64, _>(StandardNormal);
+            for row in noise.chunks_exact_mut(columns).skip(y).take(down) {
+                row.iter_mut().skip(x).take(across).for_each(|noise| *noise += far);
             }
         }
-        Some(out)
+        let cell = |(i, noise): (usize, f64)| {
+            let (y, x) = (i / columns * STRIDE + STRIDE / 2, i % columns * STRIDE + STRIDE / 2);
+            let depth = depth_m.values()[y * depth_m.width() + x];
+            let depth = if depth > 0.0 { depth } else { median };
+            (f64::from(depth).recip() * noise.exp()) as f32
+        };
+        Some(noise.into_iter().enumerate().map(cell).collect())
     }
 }
 

@@ -79,10 +79,11 @@ impl StartConfig {
 /// are lowest.
 fn by_hand(name: &str, model: &ModelConfig) -> Option<Vec<f32>> {
     let probes = model.probes?;
-    let middle_m = model.median_depth_m.unwrap_or((model.min_depth_m * model.max_depth_m).sqrt());
     match name {
         "update_block_depth.direct.weight" => Some(probes.depth_step()),
-        "update_block_pose.direct.weight" => Some(probes.pose_step(middle_m.recip(), model.rotation_scale)),
+        "update_block_pose.direct.weight" => {
+            Some(probes.pose_step(model.middle_depth_m().recip(), model.rotation_scale))
+        }
         _ => None,
     }
 }

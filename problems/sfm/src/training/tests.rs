@@ -244,6 +244,36 @@ fn probed_networks_learn_all_their_parameters() {
 }
 
 #[test]
+fn a_split_names_the_targets_of_several_recordings() {
+    use super::folder::Folder;
+    use crate::scene::{Room, hand_held_path, write_sequence};
+
+    let root = tempfile::tempdir().unwrap();
+    let camera = dro_vision::Pinhole::from_fov_deg(70.0, 32, 48).unwrap();
+    for (seed, name) in [(1, "a"), (2, "b")] {
+        let folder = root.path().join(name);
+        write_sequence(&folder, &Room::new(seed), &camera, (32, 48), &hand_held_path(5, seed)).unwrap();
+    }
+    let config =
+        |split| FolderConfig { path: root.path().to_owned(), layout: None, split, weight: 1.0, gap: [1, 1] };
+    let list = root.path().join("train.txt");
+    std::fs::write(&list, "a/rgb/000002.png\nb/rgb/000000.png\n").unwrap();
+    let folder = Folder::open(&config(Some(list.clone()))).unwrap();
+    let mut rng = super::source::stream([1, 2], 3);
+    let mut targets: Vec<Vec<f32>> = Vec::new();
+    for _ in 0..20 {
+        let sample = folder.sample(&mut rng, 1, (32, 48)).unwrap();
+        if !targets.contains(&sample.images[0]) {
+            targets.push(sample.images[0].clone());
+        }
+    }
+    assert_eq!(targets.len(), 2);
+    std::fs::write(&list, "a/rgb/000009.png\n").unwrap();
+    let error = Folder::open(&config(Some(list))).unwrap_err().to_string();
+    assert!(error.contains("train.txt") && error.contains("line 1"), "{error}");
+}
+
+#[test]
 fn bad_samples_are_refused_or_skipped_and_counted() {
     use crate::scene::{Room, hand_held_path, write_sequence};
 
@@ -256,8 +286,13 @@ fn bad_samples_are_refused_or_skipped_and_counted() {
     std::fs::write(&picture, &bytes[..bytes.len() / 2]).unwrap();
     let mut config = tiny();
     config.data.generated_weight = 0.0;
-    config.data.folders =
-        vec![FolderConfig { path: folder.path().to_owned(), layout: None, weight: 1.0, gap: [1, 1] }];
+    config.data.folders = vec![FolderConfig {
+        path: folder.path().to_owned(),
+        layout: None,
+        split: None,
+        weight: 1.0,
+        gap: [1, 1],
+    }];
     let phase = Phase { batch: 12, ..config.phases[0] };
     let batch = |config: &TrainingConfig| {
         TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap().batch(1, &phase)
@@ -322,8 +357,13 @@ fn what_is_wrong_is_named() {
     assert_eq!(error(&|c| c.loss.depth = -1.0), "loss.depth: expected at least 0, found -1");
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny();
-    config.data.folders =
-        vec![FolderConfig { path: folder.path().join("nowhere"), layout: None, weight: 1.0, gap: [1, 1] }];
+    config.data.folders = vec![FolderConfig {
+        path: folder.path().join("nowhere"),
+        layout: None,
+        split: None,
+        weight: 1.0,
+        gap: [1, 1],
+    }];
     let error = TrainedNet::new(config, folder.path(), &Device::Cpu).err().unwrap().to_string();
     assert!(error.contains("nowhere"), "{error}");
 }
@@ -380,7 +420,7 @@ fn overfit(enough: f64, change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) 
     };
     config.data.generated_weight = 0.0;
     let path = data.join("kitti_tiny");
-    config.data.folders = vec![FolderConfig { path, layout: None, weight: 1.0, gap: [1, 1] }];
+    config.data.folders = vec![FolderConfig { path, layout: None, split: None, weight: 1.0, gap: [1, 1] }];
     change(&mut config);
     let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
     let batch = net.batch(1, &phase).unwrap();

@@ -153,6 +153,11 @@ impl ModelConfig {
         )
     }
 
+    /// The median depth of the training's targets, or the middle of the range where none was set, metres.
+    pub(crate) fn middle_depth_m(&self) -> f64 {
+        self.median_depth_m.unwrap_or((self.min_depth_m * self.max_depth_m).sqrt())
+    }
+
     /// Stages: `updates / updates_per_stage`, and 0 if the latter is 0.
     pub fn stages(&self) -> usize {
         self.updates.checked_div(self.updates_per_stage).unwrap_or(0)

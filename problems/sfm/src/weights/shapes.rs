@@ -36,7 +36,7 @@ pub fn expected_shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
     list.mask("upmask_net.mask", FEATURES);
     list.update_rule("update_block_depth", "depth_gru", "convd", [depth_cost, 1], hidden);
     if config.probes.is_some() {
-        list.conv("update_block_depth.direct", depth_cost, 1, [1, 1]);
+        list.conv("update_block_depth.direct", depth_cost + 1, 1, [3, 3]);
         list.conv("update_block_pose.direct", pose_cost, 6, [1, 1]);
     }
     list.depth_head("update_block_depth.depth_head", hidden, hidden);

@@ -72,16 +72,20 @@ impl ProbeConfig {
     /// Channels of the cost map of poses: each cell's, and the picture's.
     pub(crate) const POSE_CHANNELS: usize = 2 * Self::POSES + 1 + Self::POSE_PAIRS;
 
-    /// Weights of the cost map of inverse depth that make a step by hand: a part of the way to each vertex. Before the tanh
-    /// of the rule, which moves inverse depth by half its value.
+    /// Weights `[channels + 1, 3, 3]` of the cost map of inverse depth and of the logarithm of inverse depth that make a step by hand:
+    /// a part of the way to the vertices around a cell, and to the mean of its surroundings. Before the tanh of the rule,
+    /// which moves inverse depth by half its value.
     pub(crate) fn depth_step(&self) -> Vec<f32> {
-        let mut weights = vec![0.0; Self::DEPTH_CHANNELS];
-        let vertices = &mut weights[1 + 2 * Self::DEPTH_PAIRS..];
-        for (weight, (part, probe)) in
-            vertices.iter_mut().zip([0.05, 0.05, 0.05].into_iter().zip(self.inverse_depth))
-        {
-            *weight = (2.0 * part * (1.0 + probe).ln()) as f32;
+        const TO_VERTEX: [f64; 3] = [0.1, 0.15, 0.05];
+        const TO_MEAN: f64 = 0.05;
+        let mut weights = vec![0.0; 9 * (Self::DEPTH_CHANNELS + 1)];
+        let (cost, own) = weights.split_at_mut(9 * Self::DEPTH_CHANNELS);
+        let vertices = cost[9 * (1 + 2 * Self::DEPTH_PAIRS)..].chunks_exact_mut(9);
+        for (around, (part, probe)) in vertices.zip(TO_VERTEX.into_iter().zip(self.inverse_depth)) {
+            around.fill((2.0 * part * (1.0 + probe).ln() / 9.0) as f32);
         }
+        own.fill((2.0 * TO_MEAN / 9.0) as f32);
+        own[4] -= (2.0 * TO_MEAN) as f32;
         weights
     }
 

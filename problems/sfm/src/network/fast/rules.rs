@@ -9,7 +9,7 @@ use dro_core::{
 };
 
 use super::{
-    super::rules::{DepthStep, PlainDepthRule, PlainPoseRule},
+    super::rules::{DepthScale, PlainDepthRule, PlainPoseRule},
     constant::Constant,
     heads::{FastDepthHead, FastMaskHead, FastPoseHead},
     recurrence::{FastRecurrence, copied, next},
@@ -27,7 +27,7 @@ pub(crate) struct FastDepthRule {
     head: FastDepthHead,
     mask: FastMaskHead,
     direct: Option<PreparedConv>,
-    step: DepthStep,
+    scale: DepthScale,
 }
 
 impl FastDepthRule {
@@ -46,7 +46,7 @@ impl FastDepthRule {
             )?,
             direct: rule.direct.as_ref().map(|direct| direct.prepare(Activation::None)).transpose()?,
             mask: FastMaskHead::new(&rule.mask)?,
-            step: rule.step,
+            scale: rule.scale,
         })
     }
 
@@ -80,20 +80,21 @@ impl FastDepthRule {
                 x.as_slice().chunks_exact(dims.plane).zip(constant.as_slice().chunks_exact(6 * dims.state));
             let cost = cost.as_slice().chunks_exact(dims.cost);
             for (((hidden, increment), (x, constant)), cost) in parts.zip(read).zip(cost) {
-                let Work { maps: [a, b, c, joined, _], gru, scratch } = &mut *work;
+                let Work { maps: [a, b, c, joined, seen], gru, scratch } = &mut *work;
+                seen.room(dims.plane).iter_mut().zip(x).for_each(|(seen, &x)| *seen = self.scale.seen_one(x));
                 self.recurrence.encode_cost(cost, dims.size, a, b, scratch)?;
-                apply(&self.variable1, &[x], dims.size, None, a, scratch)?;
+                apply(&self.variable1, &[seen.values()], dims.size, None, a, scratch)?;
                 apply(&self.variable2, &[a.values()], dims.size, None, c, scratch)?;
                 let (encoded, own) = joined.room(dims.state).split_at_mut(dims.state - dims.plane);
                 run(&self.join, &[b.values(), c.values()], dims.size, None, encoded, scratch)?;
-                own.copy_from_slice(x);
+                own.copy_from_slice(seen.values());
                 self.recurrence.step(hidden, joined.values(), constant, dims.size, gru, scratch)?;
                 self.head.run(hidden, dims.size, increment, a, scratch)?;
                 if let Some(direct) = &self.direct {
-                    apply(direct, &[cost], dims.size, None, a, scratch)?;
+                    apply(direct, &[cost, seen.values()], dims.size, None, a, scratch)?;
                     increment.iter_mut().zip(a.values()).for_each(|(step, add)| *step = (*step + add).tanh());
                 }
-                increment.iter_mut().zip(x).for_each(|(step, &x)| *step = self.step.of_one(x, *step));
+                increment.iter_mut().zip(x).for_each(|(step, &x)| *step = self.scale.increment_one(x, *step));
             }
             Ok(())
         })?;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::{
     cost::{Comparison, INVERSE_DEPTH, POSES, ProbeConfig},
-    network::{DroNet, Iterations},
+    network::{DroNet, Encoded, Iterations},
     weights::{ModelConfig, formula_weights},
 };
 
@@ -36,24 +36,14 @@ fn relative(a: &Tensor, b: &Tensor) -> f32 {
 }
 
 fn check(version: &str, size: (usize, usize), batch: usize, count: usize, coupling: Coupling) {
-    check_net(&net(version), version, size, batch, count, coupling);
-}
-
-fn check_net(
-    plain: &DroNet,
-    label: &str,
-    size: (usize, usize),
-    batch: usize,
-    count: usize,
-    coupling: Coupling,
-) {
+    let plain = net(version);
     let prepared = plain.prepared().unwrap();
     let neighbours: Vec<Tensor> = (0..count).map(|i| image(batch, size, 1.0 + i as f64)).collect();
     let solve = |net: &DroNet| {
         let encoded =
             net.encode(&image(batch, size, 0.0), &neighbours, &intrinsics(batch, size), false).unwrap();
         let cost = encoded.cost().unwrap();
-        assert_eq!(cost.is_differentiable(), !net.is_prepared() && net.config().probes.is_none());
+        assert_eq!(cost.is_differentiable(), !net.is_prepared());
         let schedule = net.schedule(Iterations { stages: 2, inner: 2 }, coupling);
         let (solution, optimizer) =
             net.optimize(&encoded, &*cost, &schedule, &Budget::default(), &mut []).unwrap();
@@ -80,11 +70,9 @@ fn check_net(
             ("full size", full_size),
         ]
     };
-    // A cell at the picture's border may be seen in one and not in the other.
-    let tolerance = if plain.config().probes.is_some() { 0.02 } else { 1e-4 };
-    for ((what, expected), (_, found)) in solve(plain).into_iter().zip(solve(&prepared)) {
+    for ((what, expected), (_, found)) in solve(&plain).into_iter().zip(solve(&prepared)) {
         let error = relative(&found, &expected);
-        assert!(error <= tolerance, "{label} {size:?} {batch}x{count} {coupling:?}: {what}: {error:.1e}");
+        assert!(error <= 1e-4, "{version} {size:?} {batch}x{count} {coupling:?}: {what}: {error:.1e}");
     }
 }
 
@@ -123,7 +111,39 @@ fn same_numbers_with_probes_and_one_encoder() {
         let weights = formula_weights(&config).unwrap();
         let net = DroNet::new(&config, weights.var_builder(&Device::Cpu)).unwrap();
         for (batch, count) in [(1, 1), (2, 2)] {
-            check_net(&net, "probes", (48, 64), batch, count, Coupling::GaussSeidel);
+            same_updates(&net, batch, count);
+        }
+    }
+}
+
+/// Two updates of each rule on the same costs. Not a run: where a probe crosses the picture's border by less than
+/// rounding, costs differ.
+fn same_updates(plain: &DroNet, batch: usize, count: usize) {
+    let (prepared, size) = (plain.prepared().unwrap(), (48, 64));
+    let neighbours: Vec<Tensor> = (0..count).map(|i| image(batch, size, 1.0 + i as f64)).collect();
+    let encoded = [plain, &prepared].map(|net| {
+        net.encode(&image(batch, size, 0.0), &neighbours, &intrinsics(batch, size), false).unwrap()
+    });
+    let start = &encoded[0].start;
+    for block in [INVERSE_DEPTH, POSES] {
+        let cost = encoded[0].cost().unwrap().evaluate(start, block).unwrap();
+        let run = |net: &DroNet, encoded: &Encoded| {
+            let (rule, context): (&dyn LearnedOptimizer, _) = if block == INVERSE_DEPTH {
+                (net.depth_rule(), &encoded.depth_context)
+            } else {
+                (net.pose_rule(), &encoded.pose_context)
+            };
+            let x = start.get(block);
+            let memory = rule.init(x, Some(context)).unwrap();
+            let (memory, first) = rule.update(&memory, x, &cost).unwrap();
+            let (memory, second) = rule.update(&memory, &(x + first).unwrap(), &cost).unwrap();
+            (memory.hidden, second, encoded.start.get(block).clone(), context.clone())
+        };
+        let (expected, found) = (run(plain, &encoded[0]), run(&prepared, &encoded[1]));
+        for (a, b) in
+            [(found.0, expected.0), (found.1, expected.1), (found.2, expected.2), (found.3, expected.3)]
+        {
+            assert!(relative(&a, &b) <= 1e-4, "{block:?}: {:?} {}", b.dims(), relative(&a, &b));
         }
     }
 }

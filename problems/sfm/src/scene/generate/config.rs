@@ -21,7 +21,7 @@ pub struct GeneratedConfig {
     /// How many scenes there are; 0: no end. So many are kept in memory in training (0.35 MB for a pair of 96x128), as a
     /// scene takes longer to make than to learn from.
     pub pool: u64,
-    /// Exposure changes, blur and noise: 0 (none) to 1 (a cheap camera).
+    /// Exposure changes, blur, shake and noise: 0 (none) to 1 (a cheap camera).
     pub photo: f64,
     /// Rays per pixel and axis, 1 to 8; more are smoother and slower.
     pub rays: u32,
