@@ -53,7 +53,7 @@ fn forward(c: &mut Criterion) {
     group.bench_function("pose update", |b| {
         b.iter(|| net.pose_rule().update(&pose_memory, poses, &at_start).unwrap());
     });
-    group.bench_function("upsampling", |b| b.iter(|| net.full_size(depth, &memory).unwrap()));
+    group.bench_function("upsampling", |b| b.iter(|| net.full_size(depth, &memory, None).unwrap()));
 
     let schedule = net.schedule(Iterations { stages: 3, inner: 4 }, Coupling::Jacobi);
     group.bench_function("24 updates", |b| {

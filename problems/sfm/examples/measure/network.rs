@@ -97,6 +97,6 @@ pub fn profile(size: (usize, usize), neighbours: usize, repeats: usize) -> Value
         "update of poses": time(&mut || {
             net.pose_rule().update(&pose_memory, poses, &pose_cost).unwrap();
         }),
-        "upsampling": time(&mut || drop(net.full_size(depth, &depth_memory).unwrap())),
+        "upsampling": time(&mut || drop(net.full_size(depth, &depth_memory, None).unwrap())),
     } })
 }

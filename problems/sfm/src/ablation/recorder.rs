@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use candle_core::Tensor;
 use dro_core::{CostFunction, Memory, Observer, Step};
 use nalgebra::Isometry3;
 
@@ -33,6 +34,7 @@ pub(super) struct Recorder<'a> {
     /// Of the depth rule after its last update: the answer's upsampling follows from it.
     memory: Option<Memory>,
     start: Map,
+    mask: Option<Tensor>,
     pub(super) records: Vec<Record>,
 }
 
@@ -51,12 +53,25 @@ impl<'a> Recorder<'a> {
             poses: isometries(encoded.start.get(POSES))?,
             cost: total_cost(cost, &encoded.start)?,
         };
-        Ok(Self { net, cost, every: every.max(1), reporter, memory: None, start, records: vec![first] })
+        Ok(Self {
+            net,
+            cost,
+            every: every.max(1),
+            reporter,
+            mask: encoded.mask.clone(),
+            memory: None,
+            start,
+            records: vec![first],
+        })
     }
 
     fn record(&mut self, step: &Step<'_>) -> Result<()> {
         let inv_depth = match &self.memory {
-            Some(memory) => Map::from_tensor(&self.net.full_size(step.point.get(INVERSE_DEPTH), memory)?)?,
+            Some(memory) => Map::from_tensor(&self.net.full_size(
+                step.point.get(INVERSE_DEPTH),
+                memory,
+                self.mask.as_ref(),
+            )?)?,
             None => self.start.clone(),
         };
         self.records.push(Record {

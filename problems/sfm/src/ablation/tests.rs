@@ -18,8 +18,11 @@ use crate::{
 const SIZE: (usize, usize) = (32, 48);
 
 fn solver(coupling: Coupling) -> DroSolver {
-    let config =
-        ModelConfig { hidden: 16, encoder: [8, 8, 8], image_size: SIZE, coupling, ..Default::default() };
+    solver_of(ModelConfig { coupling, ..Default::default() })
+}
+
+fn solver_of(config: ModelConfig) -> DroSolver {
+    let config = ModelConfig { hidden: 16, encoder: [8, 8, 8], image_size: SIZE, ..config };
     let weights = formula_weights(&config).unwrap();
     let net = DroNet::new(&weights.config, weights.var_builder(&Device::Cpu)).unwrap();
     let iterations = Iterations { stages: 2, inner: 2 };
@@ -78,7 +81,11 @@ fn a_forgetful_rule_does_the_same_twice() {
 #[test]
 fn schedules_count_what_they_do() {
     let solver = solver(Coupling::GaussSeidel);
-    for variant in variants(&solver).unwrap() {
+    let fixed = solver_of(ModelConfig { fixed_poses: true, ..Default::default() });
+    let first = |solver: &DroSolver| variants(solver).unwrap()[0].clone();
+    assert_eq!(first(&fixed).rows[2], ("4 updates".to_owned(), 4));
+    assert_eq!(first(&solver).rows[2], ("4 updates".to_owned(), 8));
+    for variant in [variants(&solver).unwrap(), variants(&fixed).unwrap()].concat() {
         let schedule = variant.schedule();
         let all = schedule.steps();
         let of = |block| {

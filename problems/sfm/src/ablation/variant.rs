@@ -1,6 +1,6 @@
 //! The ways of running one set of weights.
 
-use dro_core::{Coupling, Schedule};
+use dro_core::{BlockId, Coupling, Schedule};
 
 use crate::{
     Error, Result,
@@ -14,6 +14,7 @@ const STAGES: [usize; 6] = [0, 1, 2, 3, 4, 6];
 /// Which block moves when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
+    /// The blocks that the network moves.
     Alternating(Coupling),
     DepthThenPoses,
     DepthOnly,
@@ -27,6 +28,8 @@ pub(super) struct Variant {
     order: Order,
     stages: usize,
     inner: usize,
+    /// What the network moves.
+    blocks: &'static [BlockId],
     /// Whether rules see a cost map of zeros.
     pub(super) blind: bool,
     /// Whether rules begin every update with their first memory.
@@ -38,9 +41,10 @@ pub(super) struct Variant {
 impl Variant {
     pub(super) fn schedule(&self) -> Schedule {
         let all = self.stages * self.inner;
+        let blocks = self.blocks.iter().copied();
         match self.order {
             Order::Alternating(coupling) => {
-                Schedule::alternating(self.stages, self.inner, [INVERSE_DEPTH, POSES]).with_coupling(coupling)
+                Schedule::alternating(self.stages, self.inner, blocks).with_coupling(coupling)
             }
             Order::DepthThenPoses => Schedule::alternating(1, all, [INVERSE_DEPTH, POSES]),
             Order::DepthOnly => Schedule::single(INVERSE_DEPTH, all),
@@ -57,6 +61,7 @@ impl Variant {
     pub(super) fn updates(&self, steps: usize) -> [usize; 2] {
         let (sweep, all) = (self.inner, self.stages * self.inner);
         match self.order {
+            Order::Alternating(_) if self.blocks.len() == 1 => [steps, 0],
             Order::Alternating(_) => {
                 let (whole, rest) = (steps / (2 * sweep) * sweep, steps % (2 * sweep));
                 [whole + rest.min(sweep), whole + rest.saturating_sub(sweep)]
@@ -84,6 +89,7 @@ pub(super) fn variants(solver: &DroSolver) -> Result<Vec<Variant>> {
         order: Order::Alternating(own),
         stages,
         inner,
+        blocks: solver.net().blocks(),
         blind: false,
         forgetful: false,
         rows: Vec::new(),
@@ -94,7 +100,7 @@ pub(super) fn variants(solver: &DroSolver) -> Result<Vec<Variant>> {
         Variant { rows: vec![(name.to_owned(), steps)], ..variant }
     };
     let most = STAGES.into_iter().max().unwrap_or(stages).max(stages);
-    let count = |stages: &usize| (format!("{} updates", stages * inner), 2 * inner * stages);
+    let count = |stages: &usize| (format!("{} updates", stages * inner), plain.blocks.len() * inner * stages);
     let numbers = Variant {
         name: "as it is, going on",
         stages: most,

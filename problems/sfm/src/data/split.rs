@@ -100,7 +100,7 @@ fn parsed(root: &Path, line: &str, number: usize) -> std::result::Result<Line, S
     }
 }
 
-/// The nearest folder above an image that is a sequence, or the image's own.
+/// The image's folder, or the nearest one above it that is a sequence.
 fn folder_of(image: &Path) -> Option<PathBuf> {
     let own = image.parent()?;
     let known = |folder: &&Path| {
@@ -154,7 +154,7 @@ mod tests {
         std::fs::write(&list, format!("{drive} 3 l\n{drive} 0000000001 r\n")).unwrap();
         let found = listed(&root, &list, &OpenOptions::default()).unwrap();
         let shown: Vec<_> = found.iter().map(|l| (l.name.clone(), l.targets.len())).collect();
-        assert_eq!(shown, [(format!("{drive}/image_02"), 1), (format!("{drive}/image_03"), 1)]);
+        assert_eq!(shown, [(format!("{drive}/image_02/data"), 1), (format!("{drive}/image_03/data"), 1)]);
         let published = listed(&root, &root.join("kitti_tiny.txt"), &OpenOptions::default()).unwrap();
         assert!(published.iter().flat_map(|l| &l.targets).all(|(_, neighbours)| neighbours.len() == 1));
     }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use candle_core::{Result as TensorResult, Tensor};
 use candle_nn::{Module, VarBuilder};
 use dro_core::{
-    Bound, Budget, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule, Solution, minimize,
+    BlockId, Bound, Budget, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule, Solution,
+    minimize,
 };
 use dro_vision::{kept_uploads, scale_intrinsics};
 
@@ -76,6 +77,9 @@ pub struct Encoded {
     pub pose_context: Tensor,
     /// Intrinsics at 1/8, `[batch, 3, 3]`.
     pub intrinsics: Tensor,
+    /// Logits of the one mask that upsamples every prediction, `[batch, 576, h/8, w/8]`, where the network has
+    /// [one](ModelConfig::shared_context); otherwise each has its own.
+    pub mask: Option<Tensor>,
     /// How the unscaled inverse depth is read.
     pub range: InverseDepthRange,
     /// What the rules see, and the images that it is made of where it is not made of features.
@@ -207,7 +211,10 @@ impl DroNet {
             Start::Prepared(start) => start.run(target, neighbours)?,
         };
         let space = sfm_space(height / STRIDE, width / STRIDE, neighbours.len())?;
+        let mask =
+            if self.config.shared_context { Some(self.start_mask(&started.target_features)?) } else { None };
         Ok(Encoded {
+            mask,
             start: space.point(vec![started.inverse_depth, started.poses])?,
             target_features: started.target_features,
             neighbour_features: started.neighbour_features,
@@ -240,25 +247,52 @@ impl DroNet {
         Ok((solution, optimizer))
     }
 
-    /// m stages of n updates of depth, then of poses.
-    pub fn schedule(&self, iterations: Iterations, coupling: Coupling) -> Schedule {
-        Schedule::alternating(iterations.stages, iterations.inner, [INVERSE_DEPTH, POSES])
-            .with_coupling(coupling)
+    /// The blocks that move, in their order: inverse depth, then poses unless those are [fixed](ModelConfig::fixed_poses).
+    pub fn blocks(&self) -> &'static [BlockId] {
+        if self.config.fixed_poses { &[INVERSE_DEPTH] } else { &[INVERSE_DEPTH, POSES] }
     }
 
-    /// Inverse depth in 1/m at the image's size, `[batch, 1, h, w]`, from the unscaled map and the rule's memory.
-    pub fn full_size(&self, inverse_depth: &Tensor, memory: &Memory) -> Result<Tensor> {
-        Ok(InverseDepthRange::of(&self.config).scale(&self.depth_rule.upsample(inverse_depth, memory)?)?)
+    /// m stages of n updates of each block that moves.
+    pub fn schedule(&self, iterations: Iterations, coupling: Coupling) -> Schedule {
+        let blocks = self.blocks().iter().copied();
+        Schedule::alternating(iterations.stages, iterations.inner, blocks).with_coupling(coupling)
+    }
+
+    /// Inverse depth in 1/m at the image's size, `[batch, 1, h, w]`, from the unscaled map and the rule's memory; `mask` is
+    /// [`Encoded::mask`].
+    ///
+    /// # Errors
+    /// If the network has no mask of its own for this and `mask` is `None`.
+    pub fn full_size(
+        &self,
+        inverse_depth: &Tensor,
+        memory: &Memory,
+        mask: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let own = if mask.is_none() { self.depth_rule.mask(memory)? } else { None };
+        let Some(mask) = mask.or(own.as_ref()) else {
+            return Err(crate::Error::argument("mask", "that of the encoded views", "none"));
+        };
+        let upsampled = dro_vision::convex_upsample(inverse_depth, mask, STRIDE)?;
+        Ok(InverseDepthRange::of(&self.config).scale(&upsampled)?)
     }
 
     /// The start values at the image's size, `[batch, 1, h, w]`.
     pub fn full_size_start(&self, encoded: &Encoded) -> Result<Tensor> {
-        let mask = match &self.start {
-            Start::Plain(start) => start.mask.forward(&encoded.target_features)?,
-            Start::Prepared(start) => start.mask(&encoded.target_features)?,
+        let own =
+            if encoded.mask.is_none() { Some(self.start_mask(&encoded.target_features)?) } else { None };
+        let Some(mask) = encoded.mask.as_ref().or(own.as_ref()) else {
+            return Err(crate::Error::argument("mask", "that of the encoded views", "none"));
         };
-        let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &mask, STRIDE)?;
+        let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), mask, STRIDE)?;
         Ok(encoded.range.scale(&upsampled)?)
+    }
+
+    fn start_mask(&self, target_features: &Tensor) -> Result<Tensor> {
+        Ok(match &self.start {
+            Start::Plain(start) => start.mask.forward(target_features)?,
+            Start::Prepared(start) => start.mask(target_features)?,
+        })
     }
 
     /// The newest inverse depth at the image's size, whatever number of updates were done.
@@ -270,7 +304,7 @@ impl DroNet {
     ) -> Result<Tensor> {
         match optimizer.memory(INVERSE_DEPTH) {
             Some(memory) if solution.evaluations > 0 => {
-                self.full_size(solution.last.get(INVERSE_DEPTH), memory)
+                self.full_size(solution.last.get(INVERSE_DEPTH), memory, encoded.mask.as_ref())
             }
             _ => self.full_size_start(encoded),
         }

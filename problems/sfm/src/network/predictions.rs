@@ -25,6 +25,7 @@ pub enum Keep {
 pub struct Predictions<'a> {
     net: &'a DroNet,
     keep: Keep,
+    mask: Option<Tensor>,
     /// Inverse depth in 1/m, `[batch, 1, h, w]` each: the start, then those kept.
     pub inv_depth: Vec<Tensor>,
     /// Poses, `[batch, neighbours, 6]` each: the start, then those kept.
@@ -37,6 +38,7 @@ impl<'a> Predictions<'a> {
         Ok(Self {
             net,
             keep,
+            mask: encoded.mask.clone(),
             inv_depth: vec![net.full_size_start(encoded)?],
             poses: vec![encoded.start.get(POSES).clone()],
         })
@@ -48,9 +50,12 @@ impl Observer for Predictions<'_> {
         if step.turn.last_inner || self.keep == Keep::EveryUpdate {
             match (step.turn.block, step.memory) {
                 (INVERSE_DEPTH, Some(memory)) => {
-                    let full_size =
-                        self.net.full_size(step.next, memory).map_err(dro_core::Error::outside)?;
+                    let full_size = self.net.full_size(step.next, memory, self.mask.as_ref());
+                    let full_size = full_size.map_err(dro_core::Error::outside)?;
                     self.inv_depth.push(full_size);
+                    if self.net.config().fixed_poses {
+                        self.poses.push(step.point.get(POSES).clone());
+                    }
                 }
                 (POSES, _) => self.poses.push(step.next.clone()),
                 _ => {}

@@ -9,7 +9,7 @@ use dro_core::{Cost, LearnedOptimizer, Memory, cells::Conv};
 use crate::{cost::ProbeConfig, weights::ModelConfig};
 
 use super::{
-    FEATURES, InverseDepthRange, STRIDE,
+    FEATURES, InverseDepthRange,
     fast::{FastDepthRule, FastPoseRule, Pool},
     heads::{DepthHead, MaskHead, PoseHead},
     recurrence::Recurrence,
@@ -48,7 +48,8 @@ enum DepthForm {
 pub(super) struct PlainDepthRule {
     pub(super) recurrence: Recurrence,
     pub(super) head: DepthHead,
-    pub(super) mask: MaskHead,
+    /// None where one mask serves all predictions.
+    pub(super) mask: Option<MaskHead>,
     /// With probes: from the cost map and what is seen of the variable straight to the increment, beside what the GRU says.
     pub(super) direct: Option<Conv>,
     pub(super) scale: DepthScale,
@@ -126,7 +127,7 @@ impl DepthRule {
             scale: DepthScale::of(config),
             recurrence: Recurrence::new(hidden, cost, 1, 'd', "depth_gru", &vb)?,
             head: DepthHead::new(hidden, vb.pp("depth_head"))?,
-            mask: MaskHead::new(hidden, vb.pp("mask"))?,
+            mask: (!config.shared_context).then(|| MaskHead::new(hidden, vb.pp("mask"))).transpose()?,
         }))))
     }
 
@@ -153,14 +154,16 @@ impl DepthRule {
         }
     }
 
-    /// Upsamples `x` `[batch, 1, h, w]` to the image's size with the mask that the hidden state gives. Only needed where
-    /// a prediction is read.
-    pub fn upsample(&self, x: &Tensor, memory: &Memory) -> crate::Result<Tensor> {
+    /// Logits of the mask that upsamples inverse depth, from the hidden state; only needed where a prediction is read. `None`
+    /// where [one mask](ModelConfig::shared_context) serves all predictions.
+    pub fn mask(&self, memory: &Memory) -> crate::Result<Option<Tensor>> {
         let mask = match &self.0 {
-            DepthForm::Plain(rule) => rule.mask.forward(&memory.hidden)?,
+            DepthForm::Plain(rule) => {
+                rule.mask.as_ref().map(|mask| mask.forward(&memory.hidden)).transpose()?
+            }
             DepthForm::Prepared(rule) => rule.mask(&memory.hidden)?,
         };
-        Ok(dro_vision::convex_upsample(x, &mask, STRIDE)?)
+        Ok(mask)
     }
 }
 

@@ -83,4 +83,51 @@ mod tests {
         let expected = [0.1, -0.05, 0.0, 0.0, 0.1, 0.0];
         assert!(pose.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{pose:?}");
     }
+
+    /// Depth moves, poses stay where the search ended.
+    #[test]
+    fn a_run_starts_where_the_search_ends() {
+        use crate::{
+            Solver, Unwatched, Views,
+            cost::ProbeConfig,
+            network::{DroNet, DroSolver, Iterations},
+            patchmatch::PatchMatchSolver,
+            weights::{StartValues, formula_weights},
+        };
+
+        let sample = crate::scene::Generated::new(crate::scene::GeneratedConfig::default(), 3)
+            .unwrap()
+            .sample(5, 1, (48, 64))
+            .unwrap();
+        let image = |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, 48, 64), &Device::Cpu).unwrap();
+        let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
+        let found = PatchMatchSolver::default().solve(&views, &mut Unwatched).unwrap();
+        let config = ModelConfig {
+            hidden: 16,
+            encoder: [8, 8, 8],
+            shared_context: true,
+            probes: Some(ProbeConfig::default()),
+            median_depth_m: Some(2.5),
+            start: StartValues::Search,
+            fixed_poses: true,
+            ..ModelConfig::default()
+        };
+        let weights = formula_weights(&config).unwrap();
+        let net = DroNet::new(&config, weights.var_builder(&Device::Cpu)).unwrap();
+        let solver = DroSolver::new(net, Device::Cpu).unwrap();
+        let solve = |stages| {
+            let solver = solver.clone().with_iterations(Iterations { stages, inner: 2 });
+            solver.solve(&views, &mut Unwatched).unwrap()
+        };
+        let (start, end) = (solve(0), solve(2));
+        assert_eq!((start.updates, end.updates), (found.updates, found.updates + 4));
+        assert_ne!(start.inv_depth, end.inv_depth);
+        for estimate in [start, end] {
+            let (ours, its) = (&estimate.poses[0], &found.poses[0]);
+            assert!(ours.rotation.angle_to(&its.rotation) < 1e-5);
+            assert!(
+                ours.translation.vector.normalize().dot(&its.translation.vector.normalize()) > 1.0 - 1e-9
+            );
+        }
+    }
 }

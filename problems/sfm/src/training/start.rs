@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
+    network::STRIDE,
     weights::{ImportOverrides, ModelConfig, Weights, expected_shapes, import_checkpoint, resnet18_encoders},
 };
 
@@ -75,12 +76,20 @@ impl StartConfig {
     }
 }
 
-/// What a rule with probes does before it has learned anything: a part of the way to where parabolas through the probes' costs
-/// are lowest.
+/// A quarter of it is the logit of the middle cell among nine, and makes its weight 0.7.
+const NEAREST: f32 = 12.0;
+
+/// What a network with probes does before it has learned anything: a part of the way to where parabolas through the probes' costs
+/// are lowest, and depth as large as its cells.
 fn by_hand(name: &str, model: &ModelConfig) -> Option<Vec<f32>> {
     let probes = model.probes?;
     match name {
         "update_block_depth.direct.weight" => Some(probes.depth_step()),
+        // Each pixel takes its cell's value: even weights would be a blur of three cells.
+        "upmask_net.mask.2.bias" | "update_block_depth.mask.2.bias" => {
+            let logit = |channel: usize| if channel / (STRIDE * STRIDE) == 4 { NEAREST } else { 0.0 };
+            Some((0..9 * STRIDE * STRIDE).map(logit).collect())
+        }
         "update_block_pose.direct.weight" => {
             Some(probes.pose_step(model.middle_depth_m().recip(), model.rotation_scale))
         }

@@ -259,7 +259,7 @@ fn a_split_names_the_targets_of_several_recordings() {
     let list = root.path().join("train.txt");
     std::fs::write(&list, "a/rgb/000002.png\nb/rgb/000000.png\n").unwrap();
     let folder = Folder::open(&config(Some(list.clone()))).unwrap();
-    let mut rng = super::source::stream([1, 2], 3);
+    let mut rng = source::stream([1, 2], 3);
     let mut targets: Vec<Vec<f32>> = Vec::new();
     for _ in 0..20 {
         let sample = folder.sample(&mut rng, 1, (32, 48)).unwrap();

@@ -50,7 +50,8 @@ pub struct ModelConfig {
     pub image_size: (usize, usize),
     /// What the pose heads' Euler angles are multiplied by, above 0; 0.01 in published checkpoints.
     pub rotation_scale: f64,
-    /// Whether one encoder serves features and contexts; published networks have three.
+    /// Whether one encoder serves features and contexts, and one upsampling mask all predictions; published networks have
+    /// three, and a mask for each.
     #[serde(skip_serializing_if = "is_default")]
     pub shared_context: bool,
     /// If set, rules see the cost at probes around the point ([`ProbedCost`](crate::cost::ProbedCost)), not the published
@@ -60,6 +61,9 @@ pub struct ModelConfig {
     /// Where a run starts.
     #[serde(skip_serializing_if = "is_default")]
     pub start: StartValues,
+    /// Whether poses stay where they start, and only depth is updated.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fixed_poses: bool,
     /// What depth updates see of the poses within a stage, and the other way round.
     pub coupling: Coupling,
 }
@@ -88,6 +92,7 @@ impl Default for ModelConfig {
             shared_context: false,
             probes: None,
             start: StartValues::Heads,
+            fixed_poses: false,
             coupling: Coupling::GaussSeidel,
         }
     }

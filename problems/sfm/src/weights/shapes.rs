@@ -40,7 +40,9 @@ pub fn expected_shapes(config: &ModelConfig) -> BTreeMap<String, Vec<usize>> {
         list.conv("update_block_pose.direct", pose_cost, 6, [1, 1]);
     }
     list.depth_head("update_block_depth.depth_head", hidden, hidden);
-    list.mask("update_block_depth.mask", hidden);
+    if !config.shared_context {
+        list.mask("update_block_depth.mask", hidden);
+    }
     list.update_rule("update_block_pose", "pose_gru", "convp", [pose_cost, 6], hidden);
     list.pose_head("update_block_pose.pose_head", hidden, hidden);
     list.0

@@ -76,8 +76,8 @@ impl ProbeConfig {
     /// a part of the way to the vertices around a cell, and to the mean of its surroundings. Before the tanh of the rule,
     /// which moves inverse depth by half its value.
     pub(crate) fn depth_step(&self) -> Vec<f32> {
-        const TO_VERTEX: [f64; 3] = [0.1, 0.15, 0.05];
-        const TO_MEAN: f64 = 0.05;
+        const TO_VERTEX: [f64; 3] = [0.03, 0.05, 0.02];
+        const TO_MEAN: f64 = 0.03;
         let mut weights = vec![0.0; 9 * (Self::DEPTH_CHANNELS + 1)];
         let (cost, own) = weights.split_at_mut(9 * Self::DEPTH_CHANNELS);
         let vertices = cost[9 * (1 + 2 * Self::DEPTH_PAIRS)..].chunks_exact_mut(9);

@@ -25,7 +25,7 @@ pub(crate) struct FastDepthRule {
     variable2: PreparedConv,
     join: PreparedConv,
     head: FastDepthHead,
-    mask: FastMaskHead,
+    mask: Option<FastMaskHead>,
     direct: Option<PreparedConv>,
     scale: DepthScale,
 }
@@ -45,7 +45,7 @@ impl FastDepthRule {
                 if rule.direct.is_some() { Activation::None } else { Activation::Tanh },
             )?,
             direct: rule.direct.as_ref().map(|direct| direct.prepare(Activation::None)).transpose()?,
-            mask: FastMaskHead::new(&rule.mask)?,
+            mask: rule.mask.as_ref().map(FastMaskHead::new).transpose()?,
             scale: rule.scale,
         })
     }
@@ -54,8 +54,8 @@ impl FastDepthRule {
         self.recurrence.init(context)
     }
 
-    pub(crate) fn mask(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.mask.forward(hidden)
+    pub(crate) fn mask(&self, hidden: &Tensor) -> Result<Option<Tensor>> {
+        self.mask.as_ref().map(|mask| mask.forward(hidden)).transpose()
     }
 
     /// `x` `[n, 1, h, w]`, `cost` `[n, c, h, w]`.
