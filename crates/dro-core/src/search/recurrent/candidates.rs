@@ -6,7 +6,9 @@ use rand_distr::StandardNormal;
 
 use super::{
     RecurrentSearch,
-    lanes::{LANES, Lane},
+    elementary::exp,
+    lanes::{LANES, Lane, vectorized},
+    regression::Room,
 };
 
 /// [`LANES`] candidates in work, `[dim]` lanes each.
@@ -37,6 +39,62 @@ impl Pool {
             lanes.resize(dim, [0.0; LANES]);
         }
     }
+
+    /// One step down the gradient, of the length of Barzilai & Borwein (1988), and not farther than `reach` from `best`.
+    /// `step` holds the last step's length per gradient, or is `None` at first.
+    fn descend(&mut self, step: &mut Option<Lane>, reach: f64, best: &[f64]) {
+        vectorized(
+            #[inline(always)]
+            || {
+                let Self { z, gradient, last_z, last_gradient, .. } = &mut *self;
+                let mut norm = [1e-300; LANES];
+                for g in &*gradient {
+                    for k in 0..LANES {
+                        norm[k] = g[k].mul_add(g[k], norm[k]);
+                    }
+                }
+                let mut length = [0.0; LANES];
+                for k in 0..LANES {
+                    norm[k] = norm[k].sqrt();
+                    length[k] = 0.25 * reach / norm[k];
+                }
+                if let Some(last) = step {
+                    let (mut ss, mut sy) = ([0.0; LANES], [0.0; LANES]);
+                    let now = z.iter().zip(&*gradient);
+                    for ((z, g), (last_z, last_g)) in now.zip(last_z.iter().zip(&*last_gradient)) {
+                        for k in 0..LANES {
+                            let s = z[k] - last_z[k];
+                            ss[k] = s.mul_add(s, ss[k]);
+                            sy[k] = s.mul_add(g[k] - last_g[k], sy[k]);
+                        }
+                    }
+                    for k in 0..LANES {
+                        // Where the curvature is negative, stride out.
+                        let fitted = if sy[k] > 1e-12 * ss[k] { ss[k] / sy[k] } else { 2.0 * last[k] };
+                        length[k] = fitted.min(reach / norm[k]);
+                    }
+                }
+                last_z.copy_from_slice(z);
+                last_gradient.copy_from_slice(gradient);
+                let mut shrink = [1e-300; LANES];
+                for ((z, g), best) in z.iter_mut().zip(&*gradient).zip(best) {
+                    for k in 0..LANES {
+                        z[k] = (-length[k]).mul_add(g[k], z[k] - best);
+                        shrink[k] = z[k].mul_add(z[k], shrink[k]);
+                    }
+                }
+                for k in 0..LANES {
+                    shrink[k] = (reach / shrink[k].sqrt()).min(1.0);
+                }
+                for (z, best) in z.iter_mut().zip(best) {
+                    for k in 0..LANES {
+                        z[k] = z[k].mul_add(shrink[k], *best);
+                    }
+                }
+                *step = Some(length);
+            },
+        );
+    }
 }
 
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
@@ -46,26 +104,26 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 impl RecurrentSearch {
     /// Gaussian candidates around the best point or the distribution's mean, each with a size of its own: σ need not be
     /// right, the memory chooses.
-    pub(super) fn sample(&mut self, around_best: bool, scale: f64) {
+    pub(super) fn sample(&mut self, pool: &mut Pool, around_best: bool, scale: f64) {
         let rng = &mut self.rng;
         let mut size = [0.0; LANES];
-        size.fill_with(|| scale * self.place.sigma * (0.6 * normal(rng)).exp());
+        size.fill_with(|| scale * self.place.sigma * exp(0.6 * normal(rng)));
         for &axis in &self.axes {
-            for (noise, size) in self.pool.gradient[axis].iter_mut().zip(&size) {
+            for (noise, size) in pool.gradient[axis].iter_mut().zip(&size) {
                 *noise = size * normal(rng);
             }
         }
-        self.place.colour_lanes(&self.pool.gradient, &mut self.pool.x);
+        self.place.colour_lanes(&pool.gradient, &mut pool.x);
         let centre = if around_best { &self.best_x } else { &self.place.mean };
-        for (x, centre) in self.pool.x.iter_mut().zip(centre) {
+        for (x, centre) in pool.x.iter_mut().zip(centre) {
             x.iter_mut().for_each(|x| *x += centre);
         }
-        self.clamp();
-        self.place.whiten_lanes(&self.pool.x, &mut self.pool.z);
+        self.clamp(&mut pool.x);
+        self.place.whiten_lanes(&pool.x, &mut pool.z);
     }
 
     /// The best point with a few coordinates changed, a little or altogether: for costs that are sums over coordinates.
-    pub(super) fn along_axes(&mut self) {
+    pub(super) fn along_axes(&mut self, pool: &mut Pool) {
         let dim = self.axes.len();
         let rng = &mut self.rng;
         let scale = 1.5 * self.place.sigma * self.controls.spread;
@@ -76,86 +134,51 @@ impl RecurrentSearch {
             for &axis in &self.axes {
                 let moves = axis == forced || rng.random::<f64>() < share;
                 let (near, far) = (self.best_x[axis] + scale * normal(rng), rng.random::<f64>());
-                self.pool.x[axis][k] = match (moves, anywhere) {
+                pool.x[axis][k] = match (moves, anywhere) {
                     (false, _) => self.best_x[axis],
                     (true, false) => near,
                     (true, true) => far,
                 };
             }
         }
-        self.clamp();
-        self.place.whiten_lanes(&self.pool.x, &mut self.pool.z);
+        self.clamp(&mut pool.x);
+        self.place.whiten_lanes(&pool.x, &mut pool.z);
     }
 
     /// Uniform candidates.
-    pub(super) fn anywhere(&mut self) {
+    pub(super) fn anywhere(&mut self, pool: &mut Pool) {
         for &axis in &self.axes {
-            self.pool.x[axis].fill_with(|| self.rng.random());
+            pool.x[axis].fill_with(|| self.rng.random());
         }
-        self.place.whiten_lanes(&self.pool.x, &mut self.pool.z);
+        self.place.whiten_lanes(&pool.x, &mut pool.z);
     }
 
     /// Descends the memory's mean from samples near the best point and from that point itself, within the trusted
-    /// radius: gradient steps of the length of Barzilai & Borwein (1988). The memory is differentiated, never the cost.
-    pub(super) fn refine(&mut self, rounds: usize) {
-        self.sample(true, 0.5 * self.controls.spread);
-        for (x, best) in self.pool.x.iter_mut().zip(&self.best_x) {
+    /// radius. The memory is differentiated, never the cost.
+    pub(super) fn refine(&mut self, pool: &mut Pool, rounds: usize) {
+        self.sample(pool, true, 0.5 * self.controls.spread);
+        for (x, best) in pool.x.iter_mut().zip(&self.best_x) {
             x[0] = *best;
         }
-        for (z, best) in self.pool.z.iter_mut().zip(&self.best_z) {
+        for (z, best) in pool.z.iter_mut().zip(&self.best_z) {
             z[0] = *best;
         }
         let reach = self.controls.trust * self.place.sigma * (self.axes.len() as f64).sqrt();
-        let mut step = [0.0; LANES];
-        for round in 0..rounds {
-            let Pool { z, gradient, last_z, last_gradient, .. } = &mut self.pool;
-            self.memory.gradient(z, gradient);
-            let norm = sums(gradient, |g| g * g).map(|sum| sum.max(1e-300).sqrt());
-            if round == 0 {
-                step = norm.map(|norm| 0.25 * reach / norm);
-            } else {
-                let (mut ss, mut sy) = ([0.0; LANES], [0.0; LANES]);
-                for ((z, last_z), (g, last_g)) in
-                    z.iter().zip(&*last_z).zip(gradient.iter().zip(&*last_gradient))
-                {
-                    for k in 0..LANES {
-                        let s = z[k] - last_z[k];
-                        ss[k] += s * s;
-                        sy[k] += s * (g[k] - last_g[k]);
-                    }
-                }
-                for k in 0..LANES {
-                    // Where the curvature is negative, stride out.
-                    let fitted = if sy[k] > 1e-12 * ss[k] { ss[k] / sy[k] } else { 2.0 * step[k] };
-                    step[k] = fitted.min(reach / norm[k]);
-                }
-            }
-            last_z.copy_from_slice(z);
-            last_gradient.copy_from_slice(gradient);
-            let mut squared = [1e-300; LANES];
-            for ((z, g), best) in z.iter_mut().zip(&*gradient).zip(&self.best_z) {
-                for k in 0..LANES {
-                    z[k] -= step[k] * g[k];
-                    squared[k] += (z[k] - best) * (z[k] - best);
-                }
-            }
-            let shrink = squared.map(|squared| (reach / squared.sqrt()).min(1.0));
-            for (z, best) in z.iter_mut().zip(&self.best_z) {
-                for k in 0..LANES {
-                    z[k] = best + shrink[k] * (z[k] - best);
-                }
-            }
-            self.place.colour_lanes(&self.pool.z, &mut self.pool.x);
-            if self.clamp() {
-                self.place.whiten_lanes(&self.pool.x, &mut self.pool.z);
+        let mut step = None;
+        for _ in 0..rounds {
+            self.memory.gradient(&pool.z, &mut pool.gradient);
+            pool.descend(&mut step, reach, &self.best_z);
+            self.place.colour_lanes(&pool.z, &mut pool.x);
+            if self.clamp(&mut pool.x) {
+                self.place.whiten_lanes(&pool.x, &mut pool.z);
             }
         }
     }
 
     /// Boxed coordinates into [0, 1]; whether any was outside.
-    fn clamp(&mut self) -> bool {
+    fn clamp(&self, xs: &mut [Lane]) -> bool {
         let mut outside = false;
-        for (x, _) in self.pool.x.iter_mut().zip(&self.frame.boxed).filter(|(_, boxed)| **boxed) {
+        for (x, _) in xs.iter_mut().zip(&self.frame.boxed).filter(|(_, boxed)| **boxed) {
             for x in x {
                 let inside = x.clamp(0.0, 1.0);
                 outside |= inside != *x;
@@ -166,8 +189,8 @@ impl RecurrentSearch {
     }
 
     /// The candidate with the lowest optimistic prediction; those near open trials stand back.
-    pub(super) fn judge(&mut self) -> Choice {
-        let (mean, deviation) = self.memory.predict(&self.pool.z);
+    pub(super) fn judge(&self, pool: &Pool, room: &mut Room) -> Choice {
+        let (mean, deviation) = self.memory.predict(&pool.z, room);
         let (_, signal) = self.memory.level();
         let mut score = [0.0; LANES];
         for k in 0..LANES {
@@ -176,13 +199,13 @@ impl RecurrentSearch {
         let width = 0.18 * self.place.sigma * self.place.sigma * self.axes.len() as f64;
         for open in self.slots.iter().filter(|slot| slot.open) {
             let mut near = [0.0; LANES];
-            for (x, open) in self.pool.x.iter().zip(&open.x) {
+            for (x, open) in pool.x.iter().zip(&open.x) {
                 for k in 0..LANES {
                     near[k] += (x[k] - open) * (x[k] - open);
                 }
             }
             for k in 0..LANES {
-                score[k] += 2.0 * signal * (-near[k] / width).exp();
+                score[k] += 2.0 * signal * exp(-near[k] / width);
             }
         }
         let mut best = 0;
@@ -193,15 +216,4 @@ impl RecurrentSearch {
         }
         Choice { score: score[best], lane: best, mean: mean[best], deviation: deviation[best] }
     }
-}
-
-/// Per lane, the sum over coordinates.
-fn sums(lanes: &[Lane], f: impl Fn(f64) -> f64) -> Lane {
-    let mut sum = [0.0; LANES];
-    for lane in lanes {
-        for k in 0..LANES {
-            sum[k] += f(lane[k]);
-        }
-    }
-    sum
 }

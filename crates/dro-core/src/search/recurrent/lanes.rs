@@ -1,7 +1,10 @@
 //! Eight numbers side by side in vector registers.
 //!
 //! What is marked `inline(always)` runs on the widest vector instructions of the machine when it is called through
-//! [`vectorized`]. Products are fused into sums (`mul_add`), which is rounded once, and the same, on every machine.
+//! [`vectorized`] or a [`pulp::WithSimd`]. Products are fused into sums (`mul_add`), which is rounded once, and the same,
+//! on every machine.
+
+use std::array::from_fn;
 
 use pulp::{Arch, NullaryFnOnce, Simd};
 
@@ -43,17 +46,36 @@ pub fn add_squared_difference(sum: &mut Lane, a: &Lane, b: f64) {
     }
 }
 
-/// The sum of `a·b`; they have one length.
+/// The sum over the lanes.
 #[inline(always)]
-pub fn dot(a: &[Lane], b: &[Lane]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for k in 0..LANES {
-            sums[k] = a[k].mul_add(b[k], sums[k]);
+pub fn total(lane: &Lane) -> f64 {
+    let [a, b, c, d, e, f, g, h] = *lane;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
+/// Eight lanes: a block of rows or columns.
+pub type Tile = [Lane; LANES];
+
+/// `out[r] ← out[r] + Σ_j columns[j][r]·v[j]`: eight rows of a matrix, given by columns, times the vectors that stand side
+/// by side in the lanes.
+///
+/// In the machine's own vectors: eight sums at a time are more than the compiler keeps in registers by itself, and as many
+/// independent ones hide the time that one addition takes.
+#[inline(always)]
+pub fn add_rows<S: Simd>(simd: S, out: &mut Tile, columns: &[Lane], v: &[Lane]) {
+    let parts = LANES / S::F64_LANES;
+    let (out, v) = (vectors_mut::<S>(out), vectors::<S>(v));
+    for part in 0..parts {
+        let mut sums: [S::f64s; LANES] = from_fn(|r| out[r * parts + part]);
+        for (column, v) in columns.iter().zip(v.chunks_exact(parts)) {
+            for r in 0..LANES {
+                sums[r] = simd.mul_add_f64s(simd.splat_f64s(column[r]), v[part], sums[r]);
+            }
+        }
+        for r in 0..LANES {
+            out[r * parts + part] = sums[r];
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
 /// A lane in the machine's vectors: one, two or more of them.

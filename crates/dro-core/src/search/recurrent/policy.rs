@@ -1,9 +1,12 @@
 //! The recurrent network: what happened goes in, how to search next comes out.
 
+use std::{array::from_fn, f64::consts::LN_10};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lanes::{LANES, vectorized},
+    elementary::{exp, sigmoid, tanh},
+    lanes::vectorized,
     memory::View,
 };
 
@@ -70,23 +73,47 @@ impl Controls {
     /// From the network's outputs, each clamped to [-6, 6].
     pub fn new(raw: &[f32; OUTPUTS]) -> Self {
         let r = raw.map(|r| if r.is_finite() { f64::from(r).clamp(-6.0, 6.0) } else { 0.0 });
-        let weights = [r[9] + 0.3, r[10] + 0.5, r[11] - 0.7, r[12] - 1.0].map(f64::exp);
+        let mut powers = [
+            r[0] + 0.5,
+            LN_10 * (r[1] - 5.0).clamp(-9.0, -1.5),
+            0.7 * r[3] - 0.2,
+            0.7 * r[5],
+            -r[6],
+            0.5 * r[7],
+            0.5 * r[8] + 0.5,
+            LN_10 * (r[13] - 8.0).clamp(-14.0, -2.0),
+            r[14],
+            r[9] + 0.3,
+            r[10] + 0.5,
+            r[11] - 0.7,
+            r[12] - 1.0,
+            0.0,
+            0.0,
+            0.0,
+        ];
+        vectorized(
+            #[inline(always)]
+            || {
+                for power in &mut powers {
+                    *power = exp(*power);
+                }
+            },
+        );
+        let [compression, nugget, optimism, rate, anchor, spread, trust, tolerance, patience, rest @ ..] = powers;
+        let [refine, sample, axes, global, ..] = rest;
+        let weights = [refine, sample, axes, global];
         let sum: f64 = weights.iter().sum();
         let mut cumulated = 0.0;
         Self {
-            view: View {
-                compression: (r[0] + 0.5).exp().clamp(1e-2, 100.0),
-                nugget: 10f64.powf((r[1] - 5.0).clamp(-9.0, -1.5)),
-                pessimism: r[2],
-            },
-            optimism: (0.7 * r[3] - 0.2).exp(),
+            view: View { compression: compression.clamp(1e-2, 100.0), nugget, pessimism: r[2] },
+            optimism,
             growth: 0.3 * r[4],
-            rate: (0.7 * r[5]).exp().clamp(0.05, 8.0),
-            anchor: (1.0 + (-r[6]).exp()).recip(),
-            spread: (0.5 * r[7]).exp().clamp(0.1, 5.0),
-            trust: (0.5 * r[8] + 0.5).exp().clamp(0.1, 8.0),
-            tolerance: 10f64.powf((r[13] - 8.0).clamp(-14.0, -2.0)),
-            patience: 20.0 * r[14].exp().clamp(0.2, 5.0),
+            rate: rate.clamp(0.05, 8.0),
+            anchor: (1.0 + anchor).recip(),
+            spread: spread.clamp(0.1, 5.0),
+            trust: trust.clamp(0.1, 8.0),
+            tolerance,
+            patience: 20.0 * patience.clamp(0.2, 5.0),
             kinds: weights.map(|weight| {
                 cumulated += weight / sum;
                 cumulated
@@ -101,63 +128,74 @@ impl Controls {
     }
 }
 
-/// One update of the GRU with the equations of [`cells::Gru`](crate::cells::Gru), and its heads.
-///
-/// θ is `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads. In plain numbers, since tensors of
-/// this size would cost more to make than to multiply.
-pub fn update(theta: &[f32], h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
-    let mut out = [0.0; OUTPUTS];
-    vectorized(
-        #[inline(always)]
-        || step(theta, h, x, &mut out),
-    );
-    out
+/// One input's weights for all units: of the gates z, r and q, then of the heads, with zeros to the end.
+type Column = [[f32; HIDDEN]; 4];
+
+/// θ by inputs instead of units, so that the units of a gate stand side by side in vector registers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    of_hidden: [Column; HIDDEN],
+    of_features: [Column; FEATURES],
+    bias: Column,
 }
 
-#[inline(always)]
-fn step(theta: &[f32], h: &mut Hidden, x: &Features, out: &mut [f32; OUTPUTS]) {
-    let (rows, _) = theta.as_chunks::<ROW>();
-    let (z, rest) = rows.split_at(HIDDEN);
-    let (r, rest) = rest.split_at(HIDDEN);
-    let (q, heads) = rest.split_at(HIDDEN);
-    let mut reset = *h;
-    for (reset, r) in reset.iter_mut().zip(r) {
-        *reset *= sigmoid(unit(r, h, x));
-    }
-    let mut next = *h;
-    for ((next, z), q) in next.iter_mut().zip(z).zip(q) {
-        let z = sigmoid(unit(z, h, x));
-        *next = (1.0 - z) * *next + z * unit(q, &reset, x).tanh();
-    }
-    *h = next;
-    for (out, head) in out.iter_mut().zip(heads) {
-        *out = unit(head, h, x);
-    }
-}
-
-fn sigmoid(x: f32) -> f32 {
-    (1.0 + (-x).exp()).recip()
-}
-
-#[inline(always)]
-fn unit(row: &[f32; ROW], h: &Hidden, x: &Features) -> f32 {
-    let (of_h, rest) = row.split_at(HIDDEN);
-    let (of_x, bias) = rest.split_at(FEATURES);
-    product(of_h, h) + product(of_x, x) + bias[0]
-}
-
-/// Sums side by side, for vector registers.
-#[inline(always)]
-fn product(w: &[f32], v: &[f32]) -> f32 {
-    let (w_blocks, w_rest) = w.as_chunks::<LANES>();
-    let (v_blocks, v_rest) = v.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (w, v) in w_blocks.iter().zip(v_blocks) {
-        for k in 0..LANES {
-            sums[k] = w[k].mul_add(v[k], sums[k]);
+impl Network {
+    /// From θ, `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads.
+    pub fn new(theta: &[f32]) -> Self {
+        let column = |input: usize| -> Column {
+            from_fn(|gate| from_fn(|unit| theta.get((gate * HIDDEN + unit) * ROW + input).copied().unwrap_or(0.0)))
+        };
+        Self {
+            of_hidden: from_fn(column),
+            of_features: from_fn(|feature| column(HIDDEN + feature)),
+            bias: column(HIDDEN + FEATURES),
         }
     }
-    let rest: f32 = w_rest.iter().zip(v_rest).map(|(w, v)| w * v).sum();
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
+
+    /// One update of the GRU with the equations of [`cells::Gru`](crate::cells::Gru), and its heads. In plain numbers, since
+    /// tensors of this size would cost more to make than to multiply.
+    pub fn update(&self, h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
+        let mut out = [0.0; OUTPUTS];
+        vectorized(
+            #[inline(always)]
+            || self.step(h, x, &mut out),
+        );
+        out
+    }
+
+    #[inline(always)]
+    fn step(&self, h: &mut Hidden, x: &Features, out: &mut [f32; OUTPUTS]) {
+        let [mut z, mut r, mut q, mut heads] = self.bias;
+        for (x, [of_z, of_r, of_q, of_heads]) in x.iter().zip(&self.of_features) {
+            add(&mut z, *x, of_z);
+            add(&mut r, *x, of_r);
+            add(&mut q, *x, of_q);
+            add(&mut heads, *x, of_heads);
+        }
+        for (h, [of_z, of_r, ..]) in h.iter().zip(&self.of_hidden) {
+            add(&mut z, *h, of_z);
+            add(&mut r, *h, of_r);
+        }
+        for k in 0..HIDDEN {
+            r[k] = sigmoid(r[k]) * h[k];
+        }
+        for (reset, [_, _, of_q, _]) in r.iter().zip(&self.of_hidden) {
+            add(&mut q, *reset, of_q);
+        }
+        for k in 0..HIDDEN {
+            let z = sigmoid(z[k]);
+            h[k] = (1.0 - z) * h[k] + z * tanh(q[k]);
+        }
+        for (h, [.., of_heads]) in h.iter().zip(&self.of_hidden) {
+            add(&mut heads, *h, of_heads);
+        }
+        out.copy_from_slice(&heads[..OUTPUTS]);
+    }
+}
+
+#[inline(always)]
+fn add(sums: &mut [f32; HIDDEN], x: f32, column: &[f32; HIDDEN]) {
+    for k in 0..HIDDEN {
+        sums[k] = column[k].mul_add(x, sums[k]);
+    }
 }

@@ -4,8 +4,8 @@ use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    factor::Factor,
-    lanes::{LANES, Lane, add_squared_difference, vectorized, vectors, vectors_mut},
+    factor::{Factor, Triangle, squared},
+    lanes::{LANES, Lane, add_squared_difference, vectors, vectors_mut},
 };
 
 /// Points as lanes: `[dim, height]`, eight neighbouring points in a lane.
@@ -33,6 +33,36 @@ impl Points {
     fn rows(&self) -> std::slice::ChunksExact<'_, Lane> {
         self.lanes.chunks_exact(self.height)
     }
+
+    /// Squared distances of the first `n` points from one another, as a [`Triangle`].
+    pub fn squares(&self, n: usize, out: &mut Vec<Lane>) {
+        out.resize(Triangle::lanes(n.div_ceil(LANES)), [0.0; LANES]);
+        Arch::new().dispatch(Squares { points: self, out });
+    }
+
+    /// Squared distances between the points of lane `i` and one vector of others, `part` of the lanes that `at` gives by
+    /// coordinates.
+    #[inline(always)]
+    fn from_lane<'a, S: Simd>(
+        &self,
+        simd: S,
+        i: usize,
+        at: impl Iterator<Item = &'a [S::f64s]>,
+        part: usize,
+    ) -> [S::f64s; LANES]
+    where
+        S::f64s: 'a,
+    {
+        // As many independent sums hide the time that one addition takes.
+        let mut squared = [simd.splat_f64s(0.0); LANES];
+        for (row, at) in self.rows().zip(at) {
+            for r in 0..LANES {
+                let d = simd.sub_f64s(at[part], simd.splat_f64s(row[i][r]));
+                squared[r] = simd.mul_add_f64s(d, d, squared[r]);
+            }
+        }
+        squared
+    }
 }
 
 /// The regression (Rasmussen & Williams 2006, algorithm 2.1) with the rational-quadratic kernel `(1 + r²/4ℓ²)⁻²` (their
@@ -49,8 +79,13 @@ pub struct Regression {
     alpha: Vec<Lane>,
     /// `tᵀK⁻¹t` per point.
     fitted: f64,
-    #[serde(skip)]
-    scratch: Vec<Lane>,
+}
+
+/// Room to work in; it holds nothing from one call to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Room {
+    pub rows: Vec<Lane>,
+    pub others: Vec<Lane>,
 }
 
 impl Regression {
@@ -60,8 +95,18 @@ impl Regression {
             inverse_length_sq: (length * length).recip(),
             nugget,
             factor: Factor::new(height),
+            alpha: Vec::with_capacity(height),
             ..Self::default()
         }
+    }
+
+    /// Becomes the other one, in the room that it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        let Self { inverse_length_sq, nugget, len, factor, alpha, fitted } = other;
+        (self.inverse_length_sq, self.nugget) = (*inverse_length_sq, *nugget);
+        (self.len, self.fitted) = (*len, *fitted);
+        self.factor.copy_from(factor);
+        self.alpha.clone_from(alpha);
     }
 
     /// The kernel's length scale ℓ.
@@ -80,55 +125,21 @@ impl Regression {
     }
 
     /// Takes in the next of `points`; nothing is predicted from it before [`solve`](Self::solve).
-    pub fn push(&mut self, points: &Points) {
-        let (n, floor) = (self.len, self.floor());
-        self.len += 1;
-        let mut row = std::mem::take(&mut self.scratch);
-        row.resize(self.len.div_ceil(LANES), [0.0; LANES]);
-        vectorized(
-            #[inline(always)]
-            || {
-                self.kernel(points, n, 0, &mut row);
-                row[n / LANES][n % LANES] += self.nugget;
-                self.factor.push(n, &mut row, floor);
-            },
-        );
-        self.scratch = row;
+    pub fn push(&mut self, points: &Points, room: &mut Room) {
+        Arch::new().dispatch(Push { regression: self, points, room });
     }
 
-    /// Takes in the first `n` of `points` anew, with another length scale and noise.
-    pub fn refill(&mut self, points: &Points, n: usize, length: f64, nugget: f64) {
+    /// Takes in the first `n` points anew, with another length scale and noise; `squares` are their squared distances as
+    /// [`Points::squares`] gives them.
+    pub fn refill(&mut self, squares: &[Lane], n: usize, length: f64, nugget: f64, room: &mut Room) {
         self.inverse_length_sq = (length * length).recip();
         (self.nugget, self.len) = (nugget, n);
-        let floor = self.floor();
-        let mut factor = std::mem::take(&mut self.factor);
-        vectorized(
-            #[inline(always)]
-            || {
-                factor.refill(
-                    n,
-                    floor,
-                    #[inline(always)]
-                    |k, column| {
-                        self.kernel(points, k, k / LANES, column);
-                        column[0][k % LANES] += nugget;
-                    },
-                );
-            },
-        );
-        self.factor = factor;
+        Arch::new().dispatch(Refill { regression: self, squares, room });
     }
 
-    /// Explains the targets `t`, one for each point.
-    pub fn solve(&mut self, targets: &[f64]) {
-        self.alpha.resize(targets.len().div_ceil(LANES), [0.0; LANES]);
-        self.alpha.as_flattened_mut()[..targets.len()].copy_from_slice(targets);
-        vectorized(
-            #[inline(always)]
-            || self.factor.solve(&mut self.alpha),
-        );
-        let sum: f64 = targets.iter().zip(self.alpha.as_flattened()).map(|(t, a)| t * a).sum();
-        self.fitted = sum / targets.len().max(1) as f64;
+    /// Explains the targets, one for each point, with zeros to the end of the last lane.
+    pub fn solve(&mut self, targets: &[Lane], room: &mut Room) {
+        Arch::new().dispatch(Solve { regression: self, targets, room });
     }
 
     /// Minus twice the log marginal likelihood per point, the signal's variance fitted, up to a constant (Rasmussen &
@@ -137,36 +148,9 @@ impl Regression {
         self.fitted.max(1e-300).ln() + self.factor.log_det(self.len) / self.len.max(1) as f64
     }
 
-    /// The kernel between point `n` and those from lane `first` on, as many as `out` has room for.
-    #[inline(always)]
-    fn kernel(&self, points: &Points, n: usize, first: usize, out: &mut [Lane]) {
-        out.fill([0.0; LANES]);
-        for row in points.rows() {
-            let p = row[n / LANES][n % LANES];
-            out.iter_mut().zip(&row[first..]).for_each(|(out, q)| add_squared_difference(out, q, p));
-        }
-        for out in out {
-            for out in out {
-                let root = out.mul_add(0.25 * self.inverse_length_sq, 1.0).recip();
-                *out = root * root;
-            }
-        }
-    }
-
     /// Mean of the prediction at [`LANES`] candidates, and its variance over the signal's; `at` is `[dim]`.
-    pub fn predict(&mut self, points: &Points, at: &[Lane]) -> (Lane, Lane) {
-        let mut rows = std::mem::take(&mut self.scratch);
-        rows.resize(self.alpha.len() * LANES, [0.0; LANES]);
-        let (mut mean, mut squared) = ([0.0; LANES], [0.0; LANES]);
-        Arch::new().dispatch(Predict {
-            regression: self,
-            points,
-            at,
-            rows: &mut rows,
-            mean: &mut mean,
-            squared: &mut squared,
-        });
-        self.scratch = rows;
+    pub fn predict(&self, points: &Points, at: &[Lane], room: &mut Room) -> (Lane, Lane) {
+        let (mean, squared) = Arch::new().dispatch(Predict { regression: self, points, at, rows: &mut room.rows });
         (mean, squared.map(|squared| (1.0 + self.nugget - squared).max(1e-12)))
     }
 
@@ -175,54 +159,165 @@ impl Regression {
         Arch::new().dispatch(Gradient { regression: self, points, at, out });
     }
 
-    /// The root of the kernel between the points of lane `i` and one vector of candidates, `part` of their lane.
+    /// The root of the kernel at squared distances.
     #[inline(always)]
-    fn roots<S: Simd>(
-        &self,
-        simd: S,
-        points: &Points,
-        i: usize,
-        at: &[S::f64s],
-        part: usize,
-    ) -> [S::f64s; LANES] {
-        // As many independent sums hide the time that one addition takes.
-        let mut squared = [simd.splat_f64s(0.0); LANES];
-        for (row, at) in points.rows().zip(at.chunks_exact(LANES / S::F64_LANES)) {
-            for r in 0..LANES {
-                let d = simd.sub_f64s(at[part], simd.splat_f64s(row[i][r]));
-                squared[r] = simd.mul_add_f64s(d, d, squared[r]);
-            }
-        }
+    fn roots<S: Simd>(&self, simd: S, squared: &mut [S::f64s]) {
         let (one, scale) = (simd.splat_f64s(1.0), simd.splat_f64s(0.25 * self.inverse_length_sq));
-        // A loop: the closure of `map` would be compiled without the machine's instructions.
-        for squared in &mut squared {
+        for squared in squared {
             *squared = simd.div_f64s(one, simd.mul_add_f64s(*squared, scale, one));
         }
-        squared
+    }
+
+    /// Squared distances into the kernel.
+    #[inline(always)]
+    fn kernel<S: Simd>(&self, simd: S, squared: &mut [Lane]) {
+        let values = vectors_mut::<S>(squared);
+        self.roots(simd, values);
+        for value in values {
+            *value = simd.mul_f64s(*value, *value);
+        }
     }
 }
 
-/// The arguments of [`Regression::predict`], for the instructions that the machine has.
-struct Predict<'a> {
-    regression: &'a Regression,
+/// The arguments of [`Points::squares`], for the instructions that the machine has.
+struct Squares<'a> {
     points: &'a Points,
-    at: &'a [Lane],
-    rows: &'a mut [Lane],
-    mean: &'a mut Lane,
-    squared: &'a mut Lane,
+    out: &'a mut [Lane],
 }
 
-impl WithSimd for Predict<'_> {
+impl WithSimd for Squares<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { regression, points, at, rows, mean, squared } = self;
+        let parts = LANES / S::F64_LANES;
+        let (mut rest, mut block) = (self.out, 0);
+        while let Some((own, below)) = rest.split_at_mut_checked(LANES * (block + 1)) {
+            for (i, out) in own.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                for part in 0..parts {
+                    let at = self.points.rows().map(
+                        #[inline(always)]
+                        |row| S::as_simd_f64s(&row[block]).0,
+                    );
+                    let squared = self.points.from_lane(simd, i, at, part);
+                    let out = vectors_mut::<S>(out);
+                    for r in 0..LANES {
+                        out[r * parts + part] = squared[r];
+                    }
+                }
+            }
+            (rest, block) = (below, block + 1);
+        }
+    }
+}
+
+/// The arguments of [`Regression::push`].
+struct Push<'a> {
+    regression: &'a mut Regression,
+    points: &'a Points,
+    room: &'a mut Room,
+}
+
+impl WithSimd for Push<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { regression, points, room } = self;
+        let n = regression.len;
+        regression.len += 1;
+        let row = &mut room.rows;
+        row.clear();
+        row.resize(n / LANES + 1, [0.0; LANES]);
+        for coordinates in points.rows() {
+            let p = coordinates[n / LANES][n % LANES];
+            row.iter_mut().zip(coordinates).for_each(|(out, q)| add_squared_difference(out, q, p));
+        }
+        regression.kernel(simd, row);
+        row[n / LANES][n % LANES] += regression.nugget;
+        let floor = regression.floor();
+        regression.factor.push(simd, n, row, floor, &mut room.others);
+    }
+}
+
+/// The arguments of [`Regression::refill`].
+struct Refill<'a> {
+    regression: &'a mut Regression,
+    squares: &'a [Lane],
+    room: &'a mut Room,
+}
+
+impl WithSimd for Refill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { regression, squares, room } = self;
+        let (n, floor) = (regression.len, regression.floor());
+        let mut factor = std::mem::take(&mut regression.factor);
+        factor.refill(
+            simd,
+            n,
+            floor,
+            &mut room.rows,
+            #[inline(always)]
+            |block, rows| {
+                rows.copy_from_slice(Triangle::block(squares, block));
+                regression.kernel(simd, rows);
+                for r in 0..LANES {
+                    rows[LANES * block + r][r] += regression.nugget;
+                }
+            },
+        );
+        regression.factor = factor;
+    }
+}
+
+/// The arguments of [`Regression::solve`].
+struct Solve<'a> {
+    regression: &'a mut Regression,
+    targets: &'a [Lane],
+    room: &'a mut Room,
+}
+
+impl WithSimd for Solve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { regression, targets, room } = self;
+        let Regression { factor, alpha, fitted, len, .. } = regression;
+        room.rows.resize(targets.len(), [0.0; LANES]);
+        alpha.resize(targets.len(), [0.0; LANES]);
+        factor.apply(simd, targets, &mut room.rows);
+        factor.apply_transposed(simd, &room.rows, alpha);
+        *fitted = squared(&room.rows) / (*len).max(1) as f64;
+    }
+}
+
+/// The arguments of [`Regression::predict`].
+struct Predict<'a> {
+    regression: &'a Regression,
+    points: &'a Points,
+    at: &'a [Lane],
+    rows: &'a mut Vec<Lane>,
+}
+
+impl WithSimd for Predict<'_> {
+    /// The mean, and what the points explain of the variance.
+    type Output = (Lane, Lane);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> (Lane, Lane) {
+        let Self { regression, points, at, rows } = self;
         let (at, parts) = (vectors::<S>(at), LANES / S::F64_LANES);
-        for (part, mean) in S::as_mut_simd_f64s(mean).0.iter_mut().enumerate() {
+        let (mut mean, mut squared) = ([0.0; LANES], [0.0; LANES]);
+        rows.resize(regression.alpha.len() * LANES, [0.0; LANES]);
+        for (part, mean) in S::as_mut_simd_f64s(&mut mean).0.iter_mut().enumerate() {
             let blocks = vectors_mut::<S>(rows).chunks_exact_mut(LANES * parts);
             for (i, (rows, alpha)) in blocks.zip(&regression.alpha).enumerate() {
-                let roots = regression.roots(simd, points, i, at, part);
+                let mut roots = points.from_lane(simd, i, at.chunks_exact(parts), part);
+                regression.roots(simd, &mut roots);
                 for r in 0..LANES {
                     let value = simd.mul_f64s(roots[r], roots[r]);
                     *mean = simd.mul_add_f64s(simd.splat_f64s(alpha[r]), value, *mean);
@@ -230,7 +325,8 @@ impl WithSimd for Predict<'_> {
                 }
             }
         }
-        regression.factor.add_squared(simd, rows, squared);
+        regression.factor.add_squared(simd, rows, &mut squared);
+        (mean, squared)
     }
 }
 
@@ -252,7 +348,8 @@ impl WithSimd for Gradient<'_> {
         let (at, out, parts) = (vectors::<S>(at), vectors_mut::<S>(out), LANES / S::F64_LANES);
         for part in 0..parts {
             for (i, alpha) in regression.alpha.iter().enumerate() {
-                let mut weights = regression.roots(simd, points, i, at, part);
+                let mut weights = points.from_lane(simd, i, at.chunks_exact(parts), part);
+                regression.roots(simd, &mut weights);
                 for r in 0..LANES {
                     let scale = simd.splat_f64s(-alpha[r] * regression.inverse_length_sq);
                     let cube = simd.mul_f64s(simd.mul_f64s(weights[r], weights[r]), weights[r]);
