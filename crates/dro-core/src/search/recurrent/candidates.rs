@@ -1,13 +1,14 @@
 //! Making candidates, and judging them by the memory.
 
+use pulp::{Arch, Simd, WithSimd};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::{
     RecurrentSearch,
-    elementary::exp,
-    lanes::{LANES, Lane, vectorized},
+    elementary::exp_all,
+    lanes::{LANES, Lane, vectors, vectors_mut},
     regression::Room,
 };
 
@@ -40,60 +41,64 @@ impl Pool {
         }
     }
 
-    /// One step down the gradient, of the length of Barzilai & Borwein (1988), and not farther than `reach` from `best`.
-    /// `step` holds the last step's length per gradient, or is `None` at first.
+    /// One step down the gradient, and not farther than `reach` from `best`. `step` holds the last step's length per
+    /// gradient, or is `None` at first.
     fn descend(&mut self, step: &mut Option<Lane>, reach: f64, best: &[f64]) {
-        vectorized(
-            #[inline(always)]
-            || {
-                let Self { z, gradient, last_z, last_gradient, .. } = &mut *self;
-                let mut norm = [1e-300; LANES];
-                for g in &*gradient {
-                    for k in 0..LANES {
-                        norm[k] = g[k].mul_add(g[k], norm[k]);
-                    }
-                }
-                let mut length = [0.0; LANES];
-                for k in 0..LANES {
-                    norm[k] = norm[k].sqrt();
-                    length[k] = 0.25 * reach / norm[k];
-                }
-                if let Some(last) = step {
-                    let (mut ss, mut sy) = ([0.0; LANES], [0.0; LANES]);
-                    let now = z.iter().zip(&*gradient);
-                    for ((z, g), (last_z, last_g)) in now.zip(last_z.iter().zip(&*last_gradient)) {
-                        for k in 0..LANES {
-                            let s = z[k] - last_z[k];
-                            ss[k] = s.mul_add(s, ss[k]);
-                            sy[k] = s.mul_add(g[k] - last_g[k], sy[k]);
-                        }
-                    }
-                    for k in 0..LANES {
-                        // Where the curvature is negative, stride out.
-                        let fitted = if sy[k] > 1e-12 * ss[k] { ss[k] / sy[k] } else { 2.0 * last[k] };
-                        length[k] = fitted.min(reach / norm[k]);
-                    }
-                }
-                last_z.copy_from_slice(z);
-                last_gradient.copy_from_slice(gradient);
-                let mut shrink = [1e-300; LANES];
-                for ((z, g), best) in z.iter_mut().zip(&*gradient).zip(best) {
-                    for k in 0..LANES {
-                        z[k] = (-length[k]).mul_add(g[k], z[k] - best);
-                        shrink[k] = z[k].mul_add(z[k], shrink[k]);
-                    }
-                }
-                for k in 0..LANES {
-                    shrink[k] = (reach / shrink[k].sqrt()).min(1.0);
-                }
-                for (z, best) in z.iter_mut().zip(best) {
-                    for k in 0..LANES {
-                        z[k] = z[k].mul_add(shrink[k], *best);
-                    }
-                }
-                *step = Some(length);
-            },
-        );
+        Arch::new().dispatch(Descend { pool: self, step, reach, best });
+    }
+}
+
+/// The arguments of [`Pool::descend`], for the instructions that the machine has.
+struct Descend<'a> {
+    pool: &'a mut Pool,
+    step: &'a mut Option<Lane>,
+    reach: f64,
+    best: &'a [f64],
+}
+
+impl WithSimd for Descend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { pool, step, reach, best } = self;
+        let first = step.is_none();
+        let steps = S::as_mut_simd_f64s(step.get_or_insert([0.0; LANES])).0;
+        let parts = steps.len();
+        let z = vectors_mut::<S>(&mut pool.z);
+        let (last_z, last_gradient) = (vectors_mut::<S>(&mut pool.last_z), vectors_mut::<S>(&mut pool.last_gradient));
+        let gradient = vectors::<S>(&pool.gradient);
+        let (zero, one, tiny) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0), simd.splat_f64s(1e-300));
+        let far = simd.splat_f64s(reach);
+        for (part, step) in steps.iter_mut().enumerate() {
+            let (mut norm, mut ss, mut sy) = (tiny, zero, zero);
+            for at in (part..gradient.len()).step_by(parts) {
+                norm = simd.mul_add_f64s(gradient[at], gradient[at], norm);
+                let s = simd.sub_f64s(z[at], last_z[at]);
+                ss = simd.mul_add_f64s(s, s, ss);
+                sy = simd.mul_add_f64s(s, simd.sub_f64s(gradient[at], last_gradient[at]), sy);
+                (last_z[at], last_gradient[at]) = (z[at], gradient[at]);
+            }
+            let longest = simd.div_f64s(far, simd.sqrt_f64s(norm));
+            *step = if first {
+                simd.mul_f64s(simd.splat_f64s(0.25), longest)
+            } else {
+                // The length of Barzilai & Borwein (1988); where the curvature is negative, stride out.
+                let curved = simd.greater_than_f64s(sy, simd.mul_f64s(simd.splat_f64s(1e-12), ss));
+                let fitted = simd.select_f64s(curved, simd.div_f64s(ss, sy), simd.add_f64s(*step, *step));
+                simd.min_f64s(fitted, longest)
+            };
+            let mut squared = tiny;
+            for (at, best) in (part..gradient.len()).step_by(parts).zip(best) {
+                let away = simd.sub_f64s(z[at], simd.splat_f64s(*best));
+                z[at] = simd.negate_mul_add_f64s(*step, gradient[at], away);
+                squared = simd.mul_add_f64s(z[at], z[at], squared);
+            }
+            let shrink = simd.min_f64s(simd.div_f64s(far, simd.sqrt_f64s(squared)), one);
+            for (at, best) in (part..gradient.len()).step_by(parts).zip(best) {
+                z[at] = simd.mul_add_f64s(z[at], shrink, simd.splat_f64s(*best));
+            }
+        }
     }
 }
 
@@ -107,7 +112,9 @@ impl RecurrentSearch {
     pub(super) fn sample(&mut self, pool: &mut Pool, around_best: bool, scale: f64) {
         let rng = &mut self.rng;
         let mut size = [0.0; LANES];
-        size.fill_with(|| scale * self.place.sigma * exp(0.6 * normal(rng)));
+        size.fill_with(|| 0.6 * normal(rng));
+        exp_all(&mut size);
+        size.iter_mut().for_each(|size| *size *= scale * self.place.sigma);
         for &axis in &self.axes {
             for (noise, size) in pool.gradient[axis].iter_mut().zip(&size) {
                 *noise = size * normal(rng);
@@ -204,8 +211,10 @@ impl RecurrentSearch {
                     near[k] += (x[k] - open) * (x[k] - open);
                 }
             }
+            near.iter_mut().for_each(|near| *near /= -width);
+            exp_all(&mut near);
             for k in 0..LANES {
-                score[k] += 2.0 * signal * exp(-near[k] / width);
+                score[k] += 2.0 * signal * near[k];
             }
         }
         let mut best = 0;

@@ -1,6 +1,8 @@
 //! Exponentials and logarithms in plain arithmetic: loops over lanes become vector instructions, and the results are the
 //! same on every machine, which those of a system's mathematics library are not.
 
+use super::lanes::vectorized;
+
 /// `1.5·2⁵²`: what is added to it is rounded to a whole number, which its lowest bits then hold.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
@@ -8,7 +10,7 @@ const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// `eˣ`, within 2e-15 of it relatively; of arguments clamped to [-700, 700].
 #[inline(always)]
-pub fn exp(x: f64) -> f64 {
+fn exp(x: f64) -> f64 {
     /// 1/k!, from the twelfth down.
     const COEFFICIENTS: [f64; 12] = [
         1.0 / 479_001_600.0,
@@ -35,9 +37,21 @@ pub fn exp(x: f64) -> f64 {
     sum.mul_add(rest, 1.0) * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1f64.to_bits()))
 }
 
+/// [`exp`] of every value.
+pub fn exp_all(values: &mut [f64]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for value in &mut *values {
+                *value = exp(*value);
+            }
+        },
+    );
+}
+
 /// `ln x` of normal positive numbers, within 1e-15 of it, relatively where that is more than 1.
 #[inline(always)]
-pub fn ln(x: f64) -> f64 {
+fn ln(x: f64) -> f64 {
     /// Of `(ln(1 + f) - 2s)/s` in `s²`, `s = f/(2 + f)`: the minimax polynomial of fdlibm's `e_log.c`.
     const COEFFICIENTS: [f64; 6] = [
         1.531_383_769_920_937_3e-1,
@@ -61,6 +75,18 @@ pub fn ln(x: f64) -> f64 {
     let half = 0.5 * f * f;
     let correction = s.mul_add(half + sum * square, exponent * LN_2_LOW);
     exponent.mul_add(LN_2_HIGH, f - (half - correction))
+}
+
+/// [`ln`] of every value.
+pub fn ln_all(values: &mut [f64]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for value in &mut *values {
+                *value = ln(*value);
+            }
+        },
+    );
 }
 
 /// `ln(1 + x)` of finite numbers above -1, as exact as [`ln`], relatively also near 0.

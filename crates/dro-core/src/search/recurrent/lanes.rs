@@ -37,15 +37,6 @@ pub fn add_product(sum: &mut Lane, a: f64, b: &Lane) {
     }
 }
 
-/// `sum ← sum + (a − b)²`, lane by lane.
-#[inline(always)]
-pub fn add_squared_difference(sum: &mut Lane, a: &Lane, b: f64) {
-    for k in 0..LANES {
-        let d = a[k] - b;
-        sum[k] = d.mul_add(d, sum[k]);
-    }
-}
-
 /// The sum over the lanes.
 #[inline(always)]
 pub fn total(lane: &Lane) -> f64 {

@@ -36,8 +36,7 @@ pub use self::weights::Weights;
 use self::{
     desk::Desk,
     distribution::Distribution,
-    elementary::{exp, ln},
-    lanes::vectorized,
+    elementary::ln_all,
     memory::Memory,
     policy::{Controls, FEATURES, Features, HIDDEN, Hidden, Kind},
 };
@@ -184,14 +183,7 @@ impl RecurrentSearch {
             expected.deviation.max(1e-9),
             1.0 + self.restarts as f64,
         ];
-        vectorized(
-            #[inline(always)]
-            || {
-                for value in &mut logarithms {
-                    *value = ln(*value);
-                }
-            },
-        );
+        ln_all(&mut logarithms);
         let [distance, sigma, evaluations, dimension, length, stale, deviation, restarts] = logarithms;
         let features: [f64; FEATURES] = [
             indicator(success),
@@ -230,7 +222,7 @@ impl RecurrentSearch {
         let won = if success { 1.0 } else { 0.5 * f64::from(u8::from(tie)) };
         let damping = 1.0 + 0.4 * self.dim() as f64;
         let change = 1.2 * (won - 0.35 * (1.0 - won)) + self.controls.growth;
-        self.place.sigma *= exp(change / damping);
+        self.place.sigma *= (change / damping).exp();
     }
 
     /// A generation is complete: the distribution moves, and the memory forgets what is far.

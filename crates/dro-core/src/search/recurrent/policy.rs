@@ -5,7 +5,7 @@ use std::{array::from_fn, f64::consts::LN_10};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    elementary::{exp, sigmoid, tanh},
+    elementary::{exp_all, sigmoid, tanh},
     lanes::vectorized,
     memory::View,
 };
@@ -91,14 +91,7 @@ impl Controls {
             0.0,
             0.0,
         ];
-        vectorized(
-            #[inline(always)]
-            || {
-                for power in &mut powers {
-                    *power = exp(*power);
-                }
-            },
-        );
+        exp_all(&mut powers);
         let [compression, nugget, optimism, rate, anchor, spread, trust, tolerance, patience, rest @ ..] = powers;
         let [refine, sample, axes, global, ..] = rest;
         let weights = [refine, sample, axes, global];
@@ -155,16 +148,17 @@ impl Network {
     /// One update of the GRU with the equations of [`cells::Gru`](crate::cells::Gru), and its heads. In plain numbers, since
     /// tensors of this size would cost more to make than to multiply.
     pub fn update(&self, h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
-        let mut out = [0.0; OUTPUTS];
+        let mut heads = [0.0; HIDDEN];
         vectorized(
             #[inline(always)]
-            || self.step(h, x, &mut out),
+            || heads = self.step(h, x),
         );
-        out
+        from_fn(|output| heads[output])
     }
 
+    /// The new state; returns the heads with a zero at the end, or they would not be one vector.
     #[inline(always)]
-    fn step(&self, h: &mut Hidden, x: &Features, out: &mut [f32; OUTPUTS]) {
+    fn step(&self, h: &mut Hidden, x: &Features) -> [f32; HIDDEN] {
         let [mut z, mut r, mut q, mut heads] = self.bias;
         for (x, [of_z, of_r, of_q, of_heads]) in x.iter().zip(&self.of_features) {
             add(&mut z, *x, of_z);
@@ -189,7 +183,7 @@ impl Network {
         for (h, [.., of_heads]) in h.iter().zip(&self.of_hidden) {
             add(&mut heads, *h, of_heads);
         }
-        out.copy_from_slice(&heads[..OUTPUTS]);
+        heads
     }
 }
 

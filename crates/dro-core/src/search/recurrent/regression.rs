@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     factor::{Factor, Triangle, squared},
-    lanes::{LANES, Lane, add_squared_difference, vectors, vectors_mut},
+    lanes::{LANES, Lane, vectors, vectors_mut},
 };
 
 /// Points as lanes: `[dim, height]`, eight neighbouring points in a lane.
@@ -227,11 +227,16 @@ impl WithSimd for Push<'_> {
         let n = regression.len;
         regression.len += 1;
         let row = &mut room.rows;
-        row.clear();
         row.resize(n / LANES + 1, [0.0; LANES]);
-        for coordinates in points.rows() {
-            let p = coordinates[n / LANES][n % LANES];
-            row.iter_mut().zip(coordinates).for_each(|(out, q)| add_squared_difference(out, q, p));
+        let parts = LANES / S::F64_LANES;
+        for (at, out) in vectors_mut::<S>(row).iter_mut().enumerate() {
+            let mut squared = simd.splat_f64s(0.0);
+            for coordinates in points.rows() {
+                let p = simd.splat_f64s(coordinates[n / LANES][n % LANES]);
+                let d = simd.sub_f64s(S::as_simd_f64s(&coordinates[at / parts]).0[at % parts], p);
+                squared = simd.mul_add_f64s(d, d, squared);
+            }
+            *out = squared;
         }
         regression.kernel(simd, row);
         row[n / LANES][n % LANES] += regression.nugget;

@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{LANES, Lane, add_product, add_rows, vectorized};
+use super::lanes::{LANES, Lane, add_product, add_rows, vectorized, vectors_mut};
 
 /// Eight rows at a time, by columns; zeros fill the last eight up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,21 +20,7 @@ impl Square {
 
     /// Becomes the matrix of these eigenvectors, one after the other, and eigenvalues.
     pub fn compose(&mut self, vectors: &[f64], values: &[f64]) {
-        vectorized(
-            #[inline(always)]
-            || {
-                for (block, columns) in self.lanes.chunks_exact_mut(self.dim).enumerate() {
-                    columns.fill([0.0; LANES]);
-                    for (vector, value) in vectors.chunks_exact(self.dim).zip(values) {
-                        let mut rows = [0.0; LANES];
-                        for (row, entry) in rows.iter_mut().zip(&vector[block * LANES..]) {
-                            *row = value * entry;
-                        }
-                        columns.iter_mut().zip(vector).for_each(|(column, entry)| add_product(column, *entry, &rows));
-                    }
-                }
-            },
-        );
+        Arch::new().dispatch(Compose { matrix: self, vectors, values });
     }
 
     /// `out` becomes the product with one vector.
@@ -59,7 +45,38 @@ impl Square {
     }
 }
 
-/// The arguments of [`Square::apply_lanes`], for the instructions that the machine has.
+/// The arguments of [`Square::compose`], for the instructions that the machine has.
+struct Compose<'a> {
+    matrix: &'a mut Square,
+    vectors: &'a [f64],
+    values: &'a [f64],
+}
+
+impl WithSimd for Compose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { matrix, vectors, values } = self;
+        let (dim, parts) = (matrix.dim, LANES / S::F64_LANES);
+        matrix.lanes.fill([0.0; LANES]);
+        for (vector, value) in vectors.chunks_exact(dim).zip(values) {
+            for (columns, entries) in matrix.lanes.chunks_exact_mut(dim).zip(vector.chunks(LANES)) {
+                let mut rows = [0.0; LANES];
+                rows[..entries.len()].copy_from_slice(entries);
+                let rows = S::as_simd_f64s(&rows).0;
+                for (column, entry) in vectors_mut::<S>(columns).chunks_exact_mut(parts).zip(vector) {
+                    let factor = simd.splat_f64s(value * entry);
+                    for (column, row) in column.iter_mut().zip(rows) {
+                        *column = simd.mul_add_f64s(factor, *row, *column);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The arguments of [`Square::apply_lanes`].
 struct ApplyLanes<'a> {
     matrix: &'a Square,
     v: &'a [Lane],
