@@ -9,6 +9,7 @@ use super::{
     RecurrentSearch,
     elementary::exp_all,
     lanes::{LANES, Lane, vectors, vectors_mut},
+    noise::Noise,
     regression::Room,
 };
 
@@ -22,6 +23,7 @@ pub(super) struct Pool {
     gradient: Vec<Lane>,
     last_z: Vec<Lane>,
     last_gradient: Vec<Lane>,
+    noise: Noise,
 }
 
 /// The candidate that was chosen, and what is expected of it.
@@ -110,14 +112,15 @@ impl RecurrentSearch {
     /// Gaussian candidates around the best point or the distribution's mean, each with a size of its own: σ need not be
     /// right, the memory chooses.
     pub(super) fn sample(&mut self, pool: &mut Pool, around_best: bool, scale: f64) {
-        let rng = &mut self.rng;
-        let mut size = [0.0; LANES];
-        size.fill_with(|| 0.6 * normal(rng));
+        let mut noise = pool.noise.draw(&mut self.rng, 1 + self.axes.len()).iter();
+        let mut size = noise.next().copied().unwrap_or_default();
+        size.iter_mut().for_each(|size| *size *= 0.6);
         exp_all(&mut size);
         size.iter_mut().for_each(|size| *size *= scale * self.place.sigma);
-        for &axis in &self.axes {
-            for (noise, size) in pool.gradient[axis].iter_mut().zip(&size) {
-                *noise = size * normal(rng);
+        for (axis, noise) in self.axes.iter().zip(noise) {
+            let scaled = &mut pool.gradient[*axis];
+            for k in 0..LANES {
+                scaled[k] = size[k] * noise[k];
             }
         }
         self.place.colour_lanes(&pool.gradient, &mut pool.x);

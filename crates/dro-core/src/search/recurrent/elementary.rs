@@ -51,7 +51,7 @@ pub fn exp_all(values: &mut [f64]) {
 
 /// `ln x` of normal positive numbers, within 1e-15 of it, relatively where that is more than 1.
 #[inline(always)]
-fn ln(x: f64) -> f64 {
+pub fn ln(x: f64) -> f64 {
     /// Of `(ln(1 + f) - 2s)/s` in `s²`, `s = f/(2 + f)`: the minimax polynomial of fdlibm's `e_log.c`.
     const COEFFICIENTS: [f64; 6] = [
         1.531_383_769_920_937_3e-1,

@@ -21,6 +21,7 @@ mod elementary;
 mod factor;
 mod lanes;
 mod memory;
+mod noise;
 mod policy;
 mod regression;
 mod square;
@@ -135,7 +136,7 @@ impl RecurrentSearch {
             controls: Controls::new(&[0.0; policy::OUTPUTS]),
             memory: empty_memory(dim),
             place: Distribution::new(&frame.start, SIGMA),
-            xs: Vec::new(),
+            xs: Vec::with_capacity(capacity(dim) * dim),
             generation: 0,
             best: None,
             best_x: frame.start.clone(),
@@ -400,8 +401,13 @@ fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
+/// How many points the memory may hold.
+fn capacity(dim: usize) -> usize {
+    CAPACITY + Distribution::generation(dim)
+}
+
 fn empty_memory(dim: usize) -> Memory {
-    Memory::new(dim, CAPACITY + Distribution::generation(dim), 0.35 * (dim as f64).sqrt())
+    Memory::new(dim, capacity(dim), 0.35 * (dim as f64).sqrt())
 }
 
 impl Strategy for RecurrentSearch {

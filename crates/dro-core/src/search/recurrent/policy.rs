@@ -2,11 +2,11 @@
 
 use std::{array::from_fn, f64::consts::LN_10};
 
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 use super::{
     elementary::{exp_all, sigmoid, tanh},
-    lanes::vectorized,
     memory::View,
 };
 
@@ -121,75 +121,101 @@ impl Controls {
     }
 }
 
-/// One input's weights for all units: of the gates z, r and q, then of the heads, with zeros to the end.
-type Column = [[f32; HIDDEN]; 4];
+/// A number for each unit of a gate or for each head; these are fewer, with zeros to the end.
+type Gate = [f32; HIDDEN];
 
-/// θ by inputs instead of units, so that the units of a gate stand side by side in vector registers.
+/// θ by inputs instead of units, so that units stand side by side in vector registers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    of_hidden: [Column; HIDDEN],
-    of_features: [Column; FEATURES],
-    bias: Column,
+    /// Of z, r, q and the heads.
+    bias: [Gate; 4],
+    of_features: [[Gate; 4]; FEATURES],
+    /// The old hidden state's, of z and r.
+    of_old: [[Gate; 2]; HIDDEN],
+    /// The reset one's, of q.
+    of_reset: [[Gate; 1]; HIDDEN],
+    /// The new one's, of the heads.
+    of_new: [[Gate; 1]; HIDDEN],
 }
 
 impl Network {
     /// From θ, `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads.
     pub fn new(theta: &[f32]) -> Self {
-        let column = |input: usize| -> Column {
-            from_fn(|gate| from_fn(|unit| theta.get((gate * HIDDEN + unit) * ROW + input).copied().unwrap_or(0.0)))
-        };
+        let weight = |row: usize, input: usize| theta.get(row * ROW + input).copied().unwrap_or(0.0);
+        let gate = |gate: usize, input: usize| -> Gate { from_fn(|unit| weight(gate * HIDDEN + unit, input)) };
         Self {
-            of_hidden: from_fn(column),
-            of_features: from_fn(|feature| column(HIDDEN + feature)),
-            bias: column(HIDDEN + FEATURES),
+            bias: from_fn(|g| gate(g, HIDDEN + FEATURES)),
+            of_features: from_fn(|feature| from_fn(|g| gate(g, HIDDEN + feature))),
+            of_old: from_fn(|unit| from_fn(|g| gate(g, unit))),
+            of_reset: from_fn(|unit| [gate(2, unit)]),
+            of_new: from_fn(|unit| [gate(3, unit)]),
         }
     }
 
     /// One update of the GRU with the equations of [`cells::Gru`](crate::cells::Gru), and its heads. In plain numbers, since
     /// tensors of this size would cost more to make than to multiply.
     pub fn update(&self, h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
-        let mut heads = [0.0; HIDDEN];
-        vectorized(
-            #[inline(always)]
-            || heads = self.step(h, x),
-        );
+        let heads = Arch::new().dispatch(Update { network: self, h, x });
         from_fn(|output| heads[output])
     }
+}
 
-    /// The new state; returns the heads with a zero at the end, or they would not be one vector.
+/// The arguments of [`Network::update`], for the instructions that the machine has.
+struct Update<'a> {
+    network: &'a Network,
+    h: &'a mut Hidden,
+    x: &'a Features,
+}
+
+impl WithSimd for Update<'_> {
+    type Output = Gate;
+
     #[inline(always)]
-    fn step(&self, h: &mut Hidden, x: &Features) -> [f32; HIDDEN] {
-        let [mut z, mut r, mut q, mut heads] = self.bias;
-        for (x, [of_z, of_r, of_q, of_heads]) in x.iter().zip(&self.of_features) {
-            add(&mut z, *x, of_z);
-            add(&mut r, *x, of_r);
-            add(&mut q, *x, of_q);
-            add(&mut heads, *x, of_heads);
+    fn with_simd<S: Simd>(self, simd: S) -> Gate {
+        let Self { network, h, x } = self;
+        let mut sums = network.bias;
+        add(simd, &mut sums, x, &network.of_features);
+        let [z, r, q, heads] = sums;
+        let mut gates = [z, r];
+        add(simd, &mut gates, h, &network.of_old);
+        for gate in gates.as_flattened_mut() {
+            *gate = sigmoid(*gate);
         }
-        for (h, [of_z, of_r, ..]) in h.iter().zip(&self.of_hidden) {
-            add(&mut z, *h, of_z);
-            add(&mut r, *h, of_r);
-        }
+        let [z, mut reset] = gates;
         for k in 0..HIDDEN {
-            r[k] = sigmoid(r[k]) * h[k];
+            reset[k] *= h[k];
         }
-        for (reset, [_, _, of_q, _]) in r.iter().zip(&self.of_hidden) {
-            add(&mut q, *reset, of_q);
-        }
+        let mut q = [q];
+        add(simd, &mut q, &reset, &network.of_reset);
+        let [q] = q;
         for k in 0..HIDDEN {
-            let z = sigmoid(z[k]);
-            h[k] = (1.0 - z) * h[k] + z * tanh(q[k]);
+            h[k] = (1.0 - z[k]) * h[k] + z[k] * tanh(q[k]);
         }
-        for (h, [.., of_heads]) in h.iter().zip(&self.of_hidden) {
-            add(&mut heads, *h, of_heads);
-        }
+        let mut heads = [heads];
+        add(simd, &mut heads, h, &network.of_new);
+        let [heads] = heads;
         heads
     }
 }
 
+/// `sums ← sums + Σ input · its weights`.
 #[inline(always)]
-fn add(sums: &mut [f32; HIDDEN], x: f32, column: &[f32; HIDDEN]) {
-    for k in 0..HIDDEN {
-        sums[k] = column[k].mul_add(x, sums[k]);
+fn add<S: Simd, const GATES: usize>(
+    simd: S,
+    sums: &mut [Gate; GATES],
+    inputs: &[f32],
+    weights: &[[Gate; GATES]],
+) {
+    for part in 0..HIDDEN / S::F32_LANES {
+        let mut totals: [S::f32s; GATES] = from_fn(|g| S::as_simd_f32s(&sums[g]).0[part]);
+        for (input, weights) in inputs.iter().zip(weights) {
+            let input = simd.splat_f32s(*input);
+            for g in 0..GATES {
+                totals[g] = simd.mul_add_f32s(input, S::as_simd_f32s(&weights[g]).0[part], totals[g]);
+            }
+        }
+        for g in 0..GATES {
+            S::as_mut_simd_f32s(&mut sums[g]).0[part] = totals[g];
+        }
     }
 }

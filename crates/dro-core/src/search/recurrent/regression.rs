@@ -8,30 +8,30 @@ use super::{
     lanes::{LANES, Lane, vectors, vectors_mut},
 };
 
-/// Points as lanes: `[dim, height]`, eight neighbouring points in a lane.
+/// Points as lanes: `[height, dim]`, eight neighbouring points in a lane.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Points {
     lanes: Vec<Lane>,
-    height: usize,
+    dim: usize,
 }
 
 impl Points {
     /// Room for `height` lanes of points.
     pub fn new(dim: usize, height: usize) -> Self {
-        Self { lanes: vec![[0.0; LANES]; dim * height], height }
+        Self { lanes: vec![[0.0; LANES]; dim * height], dim }
     }
 
     /// Puts `point` in place `i`.
     pub fn set(&mut self, i: usize, point: &[f64]) {
-        for (row, p) in self.lanes.chunks_exact_mut(self.height).zip(point) {
-            row[i / LANES][i % LANES] = *p;
+        for (lane, p) in self.lanes[i / LANES * self.dim..].iter_mut().zip(point) {
+            lane[i % LANES] = *p;
         }
     }
 
-    /// The rows of coordinates, `height` lanes each.
+    /// Eight points, by coordinates.
     #[inline(always)]
-    fn rows(&self) -> std::slice::ChunksExact<'_, Lane> {
-        self.lanes.chunks_exact(self.height)
+    fn block(&self, i: usize) -> &[Lane] {
+        &self.lanes[i * self.dim..(i + 1) * self.dim]
     }
 
     /// Squared distances of the first `n` points from one another, as a [`Triangle`].
@@ -40,29 +40,20 @@ impl Points {
         Arch::new().dispatch(Squares { points: self, out });
     }
 
-    /// Squared distances between the points of lane `i` and one vector of others, `part` of the lanes that `at` gives by
-    /// coordinates.
-    #[inline(always)]
-    fn from_lane<'a, S: Simd>(
-        &self,
-        simd: S,
-        i: usize,
-        at: impl Iterator<Item = &'a [S::f64s]>,
-        part: usize,
-    ) -> [S::f64s; LANES]
-    where
-        S::f64s: 'a,
-    {
-        // As many independent sums hide the time that one addition takes.
-        let mut squared = [simd.splat_f64s(0.0); LANES];
-        for (row, at) in self.rows().zip(at) {
-            for r in 0..LANES {
-                let d = simd.sub_f64s(at[part], simd.splat_f64s(row[i][r]));
-                squared[r] = simd.mul_add_f64s(d, d, squared[r]);
-            }
+}
+
+/// Squared distances between eight points and one vector of others, `part` of the lanes that `at` gives by coordinates.
+#[inline(always)]
+fn squares<S: Simd>(simd: S, block: &[Lane], at: &[S::f64s], part: usize) -> [S::f64s; LANES] {
+    // As many independent sums hide the time that one addition takes.
+    let mut squared = [simd.splat_f64s(0.0); LANES];
+    for (point, at) in block.iter().zip(at.chunks_exact(LANES / S::F64_LANES)) {
+        for r in 0..LANES {
+            let d = simd.sub_f64s(at[part], simd.splat_f64s(point[r]));
+            squared[r] = simd.mul_add_f64s(d, d, squared[r]);
         }
-        squared
     }
+    squared
 }
 
 /// The regression (Rasmussen & Williams 2006, algorithm 2.1) with the rational-quadratic kernel `(1 + r²/4ℓ²)⁻²` (their
@@ -195,11 +186,8 @@ impl WithSimd for Squares<'_> {
         while let Some((own, below)) = rest.split_at_mut_checked(LANES * (block + 1)) {
             for (i, out) in own.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                 for part in 0..parts {
-                    let at = self.points.rows().map(
-                        #[inline(always)]
-                        |row| S::as_simd_f64s(&row[block]).0,
-                    );
-                    let squared = self.points.from_lane(simd, i, at, part);
+                    let at = vectors::<S>(self.points.block(block));
+                    let squared = squares(simd, self.points.block(i), at, part);
                     let out = vectors_mut::<S>(out);
                     for r in 0..LANES {
                         out[r * parts + part] = squared[r];
@@ -231,9 +219,8 @@ impl WithSimd for Push<'_> {
         let parts = LANES / S::F64_LANES;
         for (at, out) in vectors_mut::<S>(row).iter_mut().enumerate() {
             let mut squared = simd.splat_f64s(0.0);
-            for coordinates in points.rows() {
-                let p = simd.splat_f64s(coordinates[n / LANES][n % LANES]);
-                let d = simd.sub_f64s(S::as_simd_f64s(&coordinates[at / parts]).0[at % parts], p);
+            for (point, others) in points.block(n / LANES).iter().zip(points.block(at / parts)) {
+                let d = simd.sub_f64s(S::as_simd_f64s(others).0[at % parts], simd.splat_f64s(point[n % LANES]));
                 squared = simd.mul_add_f64s(d, d, squared);
             }
             *out = squared;
@@ -321,7 +308,7 @@ impl WithSimd for Predict<'_> {
         for (part, mean) in S::as_mut_simd_f64s(&mut mean).0.iter_mut().enumerate() {
             let blocks = vectors_mut::<S>(rows).chunks_exact_mut(LANES * parts);
             for (i, (rows, alpha)) in blocks.zip(&regression.alpha).enumerate() {
-                let mut roots = points.from_lane(simd, i, at.chunks_exact(parts), part);
+                let mut roots = squares(simd, points.block(i), at, part);
                 regression.roots(simd, &mut roots);
                 for r in 0..LANES {
                     let value = simd.mul_f64s(roots[r], roots[r]);
@@ -353,7 +340,7 @@ impl WithSimd for Gradient<'_> {
         let (at, out, parts) = (vectors::<S>(at), vectors_mut::<S>(out), LANES / S::F64_LANES);
         for part in 0..parts {
             for (i, alpha) in regression.alpha.iter().enumerate() {
-                let mut weights = points.from_lane(simd, i, at.chunks_exact(parts), part);
+                let mut weights = squares(simd, points.block(i), at, part);
                 regression.roots(simd, &mut weights);
                 for r in 0..LANES {
                     let scale = simd.splat_f64s(-alpha[r] * regression.inverse_length_sq);
@@ -361,10 +348,10 @@ impl WithSimd for Gradient<'_> {
                     weights[r] = simd.mul_f64s(scale, cube);
                 }
                 let lanes = at.chunks_exact(parts).zip(out.chunks_exact_mut(parts));
-                for (row, (at, out)) in points.rows().zip(lanes) {
+                for (point, (at, out)) in points.block(i).iter().zip(lanes) {
                     let mut sum = out[part];
                     for r in 0..LANES {
-                        let d = simd.sub_f64s(at[part], simd.splat_f64s(row[i][r]));
+                        let d = simd.sub_f64s(at[part], simd.splat_f64s(point[r]));
                         sum = simd.mul_add_f64s(weights[r], d, sum);
                     }
                     out[part] = sum;
