@@ -7,7 +7,7 @@ use rand_distr::StandardNormal;
 
 use super::{
     RecurrentSearch,
-    elementary::exp_all,
+    elementary::{exp, exp_all},
     lanes::{LANES, Lane, vectors, vectors_mut},
     noise::Noise,
     regression::Room,
@@ -68,7 +68,8 @@ impl WithSimd for Descend<'_> {
         let steps = S::as_mut_simd_f64s(step.get_or_insert([0.0; LANES])).0;
         let parts = steps.len();
         let z = vectors_mut::<S>(&mut pool.z);
-        let (last_z, last_gradient) = (vectors_mut::<S>(&mut pool.last_z), vectors_mut::<S>(&mut pool.last_gradient));
+        let (last_z, last_gradient) =
+            (vectors_mut::<S>(&mut pool.last_z), vectors_mut::<S>(&mut pool.last_gradient));
         let gradient = vectors::<S>(&pool.gradient);
         let (zero, one, tiny) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0), simd.splat_f64s(1e-300));
         let far = simd.splat_f64s(reach);
@@ -104,6 +105,65 @@ impl WithSimd for Descend<'_> {
     }
 }
 
+/// Lanes of normal numbers times a size for each candidate, which the first lane makes: log-normal about `size`. The
+/// others go to the coordinates in the order of `axes`.
+struct Scale<'a> {
+    normals: &'a [Lane],
+    axes: &'a [usize],
+    size: f64,
+    out: &'a mut [Lane],
+}
+
+impl WithSimd for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { normals, axes, size, out } = self;
+        let Some((first, rest)) = normals.split_first() else { return };
+        let mut sizes = *first;
+        for sizes in &mut sizes {
+            *sizes = size * exp(0.6 * *sizes);
+        }
+        let sizes = S::as_simd_f64s(&sizes).0;
+        for (axis, noise) in axes.iter().zip(rest) {
+            let out = S::as_mut_simd_f64s(&mut out[*axis]).0.iter_mut();
+            for ((out, noise), size) in out.zip(S::as_simd_f64s(noise).0).zip(sizes) {
+                *out = simd.mul_f64s(*noise, *size);
+            }
+        }
+    }
+}
+
+/// The arguments of [`RecurrentSearch::clamp`].
+struct Clamp<'a> {
+    x: &'a mut [Lane],
+    centre: Option<&'a [f64]>,
+    boxed: &'a [bool],
+}
+
+impl WithSimd for Clamp<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Self { x, centre, boxed } = self;
+        let zero = simd.splat_f64s(0.0);
+        let mut outside = zero;
+        for (axis, (x, boxed)) in x.iter_mut().zip(boxed).enumerate() {
+            let centre = simd.splat_f64s(centre.map_or(0.0, |centre| centre[axis]));
+            let highest = simd.splat_f64s(if *boxed { 1.0 } else { f64::INFINITY });
+            let lowest = simd.splat_f64s(if *boxed { 0.0 } else { f64::NEG_INFINITY });
+            for x in S::as_mut_simd_f64s(x).0 {
+                let moved = simd.add_f64s(*x, centre);
+                *x = simd.min_f64s(simd.max_f64s(moved, lowest), highest);
+                outside = simd.max_f64s(outside, simd.abs_f64s(simd.sub_f64s(moved, *x)));
+            }
+        }
+        simd.reduce_max_f64s(outside) > 0.0
+    }
+}
+
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     rng.sample(StandardNormal)
 }
@@ -112,23 +172,13 @@ impl RecurrentSearch {
     /// Gaussian candidates around the best point or the distribution's mean, each with a size of its own: σ need not be
     /// right, the memory chooses.
     pub(super) fn sample(&mut self, pool: &mut Pool, around_best: bool, scale: f64) {
-        let mut noise = pool.noise.draw(&mut self.rng, 1 + self.axes.len()).iter();
-        let mut size = noise.next().copied().unwrap_or_default();
-        size.iter_mut().for_each(|size| *size *= 0.6);
-        exp_all(&mut size);
-        size.iter_mut().for_each(|size| *size *= scale * self.place.sigma);
-        for (axis, noise) in self.axes.iter().zip(noise) {
-            let scaled = &mut pool.gradient[*axis];
-            for k in 0..LANES {
-                scaled[k] = size[k] * noise[k];
-            }
-        }
-        self.place.colour_lanes(&pool.gradient, &mut pool.x);
+        let Pool { noise, x, z, .. } = pool;
+        let normals = noise.draw(&mut self.rng, 1 + self.axes.len());
+        let size = scale * self.place.sigma;
+        Arch::new().dispatch(Scale { normals, axes: &self.axes, size, out: z });
+        self.place.colour_lanes(z, x);
         let centre = if around_best { &self.best_x } else { &self.place.mean };
-        for (x, centre) in pool.x.iter_mut().zip(centre) {
-            x.iter_mut().for_each(|x| *x += centre);
-        }
-        self.clamp(&mut pool.x);
+        self.clamp(x, Some(centre));
         self.place.whiten_lanes(&pool.x, &mut pool.z);
     }
 
@@ -151,7 +201,7 @@ impl RecurrentSearch {
                 };
             }
         }
-        self.clamp(&mut pool.x);
+        self.clamp(&mut pool.x, None);
         self.place.whiten_lanes(&pool.x, &mut pool.z);
     }
 
@@ -179,23 +229,15 @@ impl RecurrentSearch {
             self.memory.gradient(&pool.z, &mut pool.gradient);
             pool.descend(&mut step, reach, &self.best_z);
             self.place.colour_lanes(&pool.z, &mut pool.x);
-            if self.clamp(&mut pool.x) {
+            if self.clamp(&mut pool.x, None) {
                 self.place.whiten_lanes(&pool.x, &mut pool.z);
             }
         }
     }
 
-    /// Boxed coordinates into [0, 1]; whether any was outside.
-    fn clamp(&self, xs: &mut [Lane]) -> bool {
-        let mut outside = false;
-        for (x, _) in xs.iter_mut().zip(&self.frame.boxed).filter(|(_, boxed)| **boxed) {
-            for x in x {
-                let inside = x.clamp(0.0, 1.0);
-                outside |= inside != *x;
-                *x = inside;
-            }
-        }
-        outside
+    /// Adds `centre`, if any, and takes boxed coordinates into [0, 1]; whether any was outside.
+    fn clamp(&self, x: &mut [Lane], centre: Option<&[f64]>) -> bool {
+        Arch::new().dispatch(Clamp { x, centre, boxed: &self.frame.boxed })
     }
 
     /// The candidate with the lowest optimistic prediction; those near open trials stand back.

@@ -49,14 +49,11 @@ impl Distribution {
         self.log_condition
     }
 
-    /// `x` in coordinates where the region is round, but not yet small: `z = shape^-½ x`. `z` is cleared first.
+    /// Points `x`, one after the other, in coordinates where the region is round, but not yet small: `z = shape^-½ x`. What
+    /// was in `z` is overwritten.
     pub fn whiten(&self, x: &[f64], z: &mut Vec<f64>) {
-        z.clear();
-        if self.round {
-            z.extend_from_slice(x);
-            return;
-        }
-        self.whitener.apply(x, z);
+        z.resize(x.len(), 0.0);
+        if self.round { z.copy_from_slice(x) } else { self.whitener.apply(x, z) }
     }
 
     /// [`whiten`](Self::whiten) for [`LANES`] points, `[dim]` each.

@@ -10,7 +10,7 @@ const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// `eˣ`, within 2e-15 of it relatively; of arguments clamped to [-700, 700].
 #[inline(always)]
-fn exp(x: f64) -> f64 {
+pub fn exp(x: f64) -> f64 {
     /// 1/k!, from the twelfth down.
     const COEFFICIENTS: [f64; 12] = [
         1.0 / 479_001_600.0,

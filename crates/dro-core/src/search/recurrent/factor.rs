@@ -3,7 +3,7 @@
 use pulp::Simd;
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{LANES, Lane, Tile, add_product, add_rows, total, vectors, vectors_mut};
+use super::lanes::{LANES, Lane, Tile, products, store, total, vectors};
 
 /// How the lower triangle of a matrix is stored: eight rows at a time, by columns up to the diagonal. So it may grow.
 pub struct Triangle;
@@ -44,47 +44,48 @@ impl Factor {
         self.lanes.clone_from(&other.lanes);
     }
 
-    /// Factors the matrix of `n` rows whose blocks `fill` writes, as a [`Triangle`] has them. Pivots are at least `floor`.
-    #[inline(always)]
-    pub fn refill<S: Simd>(
-        &mut self,
-        simd: S,
-        n: usize,
-        floor: f64,
-        room: &mut Vec<Lane>,
-        mut fill: impl FnMut(usize, &mut [Lane]),
-    ) {
-        let blocks = n.div_ceil(LANES);
+    /// Makes room for a matrix of `n` rows, which [`refill`](Self::refill) then factors.
+    pub fn reset(&mut self, n: usize) {
         self.lanes.clear();
-        self.lanes.resize(Triangle::lanes(blocks), [0.0; LANES]);
-        room.resize(blocks * LANES, [0.0; LANES]);
-        for block in 0..blocks {
-            let rows = &mut room[..LANES * (block + 1)];
-            fill(block, rows);
-            let (rows, pivots) = rows.split_at_mut(LANES * block);
-            // Left of the diagonal: the eight rows of L side by side.
-            for above in (0..block).rev() {
-                let product = self.product(simd, above, rows);
-                rows[LANES * above..][..LANES].copy_from_slice(&product);
+        self.lanes.resize(Triangle::lanes(n.div_ceil(LANES)), [0.0; LANES]);
+    }
+
+    /// The next block of a matrix of `n` rows: `rows` holds it as a [`Triangle`] does, and is overwritten. Pivots are at
+    /// least `floor`.
+    #[inline(always)]
+    pub fn refill<S: Simd>(&mut self, simd: S, n: usize, block: usize, rows: &mut [Lane], floor: f64) {
+        let parts = LANES / S::F64_LANES;
+        let (rows, pivots) = rows.split_at_mut(LANES * block);
+        // Left of the diagonal: the eight rows of L side by side.
+        for above in (0..block).rev() {
+            for part in 0..parts {
+                let product = self.product(simd, above, rows, part);
+                store::<S>(&mut rows[LANES * above..], part, &product);
             }
-            let mut left = [[0.0; LANES]; LANES];
-            add_rows(simd, &mut left, rows, rows);
-            for (left, pivot) in left.iter_mut().zip(&*pivots) {
-                for r in 0..LANES {
-                    left[r] = pivot[r] - left[r];
-                }
+        }
+        let mut left = [[0.0; LANES]; LANES];
+        for part in 0..parts {
+            let mut squares = products(simd, rows, rows, part);
+            for (square, pivot) in squares.iter_mut().zip(&*pivots) {
+                *square = simd.sub_f64s(S::as_simd_f64s(pivot).0[part], *square);
             }
-            // What is left of the diagonal becomes its inverse factor, and with it the rows of W.
-            let inverse = invert(left, floor, n - LANES * block);
-            let (before, own) = self.lanes.split_at_mut(Triangle::lanes(block));
-            let (own, diagonal) = own[..LANES * (block + 1)].split_at_mut(LANES * block);
-            diagonal.copy_from_slice(&inverse);
-            for (column, own) in own.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                let sums = product_transposed(simd, before, column, rows);
+            store::<S>(&mut left, part, &squares);
+        }
+        // What is left of the diagonal becomes its inverse factor, and with it the rows of W.
+        let inverse = invert(simd, left, floor, n - LANES * block);
+        let (before, own) = self.lanes.split_at_mut(Triangle::lanes(block));
+        let (own, diagonal) = own[..LANES * (block + 1)].split_at_mut(LANES * block);
+        diagonal.copy_from_slice(&inverse);
+        for (column, own) in own.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let sums = product_transposed(simd, before, column, rows);
+            for part in 0..parts {
                 for (own, sum) in own.iter_mut().zip(&sums) {
+                    let mut total = simd.splat_f64s(0.0);
                     for s in 0..LANES {
-                        add_product(own, -sum[s], &inverse[s]);
+                        let inverse = S::as_simd_f64s(&inverse[s]).0[part];
+                        total = simd.negate_mul_add_f64s(simd.splat_f64s(sum[s]), inverse, total);
                     }
+                    S::as_mut_simd_f64s(own).0[part] = total;
                 }
             }
         }
@@ -119,7 +120,8 @@ impl Factor {
                 let v = v.as_flattened().as_chunks::<SUMS>().0;
                 for (columns, v) in columns.chunks_exact(SUMS * parts).zip(v) {
                     for s in 0..SUMS {
-                        sums[s] = simd.mul_add_f64s(columns[s * parts + part], simd.splat_f64s(v[s]), sums[s]);
+                        sums[s] =
+                            simd.mul_add_f64s(columns[s * parts + part], simd.splat_f64s(v[s]), sums[s]);
                     }
                 }
                 let [a, b, c, d] = sums;
@@ -142,10 +144,7 @@ impl Factor {
                         sums[j] = simd.mul_add_f64s(tile[j * parts + part], v[part], sums[j]);
                     }
                 }
-                let lanes = vectors_mut::<S>(&mut lanes);
-                for j in 0..LANES {
-                    lanes[j * parts + part] = sums[j];
-                }
+                store::<S>(&mut lanes, part, &sums);
             }
             for j in 0..LANES {
                 out[j] = total(&lanes[j]);
@@ -157,21 +156,19 @@ impl Factor {
     /// them.
     #[inline(always)]
     pub fn add_squared<S: Simd>(&self, simd: S, rows: &[Lane], squared: &mut Lane) {
-        for block in 0..rows.len() / LANES {
-            for row in &self.product(simd, block, rows) {
-                for k in 0..LANES {
-                    squared[k] = row[k].mul_add(row[k], squared[k]);
+        for (part, total) in S::as_mut_simd_f64s(squared).0.iter_mut().enumerate() {
+            for block in 0..rows.len() / LANES {
+                for v in self.product(simd, block, rows, part) {
+                    *total = simd.mul_add_f64s(v, v, *total);
                 }
             }
         }
     }
 
-    /// One block of rows of W times [`LANES`] vectors side by side.
+    /// One block of rows of W times [`LANES`] vectors side by side, `part` of their lanes.
     #[inline(always)]
-    fn product<S: Simd>(&self, simd: S, block: usize, rows: &[Lane]) -> Tile {
-        let mut out = [[0.0; LANES]; LANES];
-        add_rows(simd, &mut out, Triangle::block(&self.lanes, block), rows);
-        out
+    fn product<S: Simd>(&self, simd: S, block: usize, rows: &[Lane], part: usize) -> [S::f64s; LANES] {
+        products(simd, Triangle::block(&self.lanes, block), rows, part)
     }
 
     /// `ln det K` of the first `n` rows.
@@ -194,15 +191,6 @@ pub fn squared(v: &[Lane]) -> f64 {
 }
 
 #[inline(always)]
-fn scaled(lane: &Lane, factor: f64) -> Lane {
-    let mut out = *lane;
-    for out in &mut out {
-        *out *= factor;
-    }
-    out
-}
-
-#[inline(always)]
 fn tile(lanes: &[Lane], block: usize, column: usize) -> &[Lane] {
     &Triangle::block(lanes, block)[LANES * column..][..LANES]
 }
@@ -222,10 +210,7 @@ fn product_transposed<S: Simd>(simd: S, lanes: &[Lane], column: usize, v: &[Lane
                 }
             }
         }
-        let out = vectors_mut::<S>(&mut out);
-        for j in 0..LANES {
-            out[j * parts + part] = sums[j];
-        }
+        store::<S>(&mut out, part, &sums);
     }
     out
 }
@@ -242,23 +227,41 @@ const IDENTITY: Tile = {
 
 /// The inverse Cholesky factor of eight rows, both by columns; zero from row `n` on.
 #[inline(always)]
-fn invert(mut columns: Tile, floor: f64, n: usize) -> Tile {
-    let mut inverses = [0.0; LANES];
+fn invert<S: Simd>(simd: S, mut columns: Tile, floor: f64, n: usize) -> Tile {
+    // First without roots, which every pivot would wait for: the diagonal of L is one, and the pivots stand apart.
+    let (mut factors, mut pivots) = ([[0.0; LANES]; LANES], [0.0; LANES]);
     for s in 0..LANES.min(n) {
-        inverses[s] = columns[s][s].max(floor).sqrt().recip();
-        let column = scaled(&columns[s], inverses[s]);
-        columns[s] = column;
+        pivots[s] = columns[s][s].max(floor);
+        let inverse = pivots[s].recip();
         for t in s + 1..LANES {
-            add_product(&mut columns[t], -column[t], &column);
+            factors[s][t] = -columns[s][t] * inverse;
+            add_scaled(simd, &mut columns, t, factors[s][t], s);
         }
     }
     let mut out = IDENTITY;
-    for s in (0..LANES).rev() {
-        let mut column = out[s];
-        for t in s + 1..LANES {
-            add_product(&mut column, -columns[s][t], &out[t]);
+    for (s, factors) in factors.iter().enumerate().rev() {
+        for (t, factor) in factors.iter().enumerate().skip(s + 1) {
+            add_scaled(simd, &mut out, s, *factor, t);
         }
-        out[s] = scaled(&column, inverses[s]);
+    }
+    for pivot in pivots.iter_mut().take(n) {
+        *pivot = pivot.sqrt().recip();
+    }
+    let roots = S::as_simd_f64s(&pivots).0;
+    for column in &mut out {
+        for (column, root) in S::as_mut_simd_f64s(column).0.iter_mut().zip(roots) {
+            *column = simd.mul_f64s(*column, *root);
+        }
     }
     out
+}
+
+/// Adds to one lane of a tile the multiple of another.
+#[inline(always)]
+fn add_scaled<S: Simd>(simd: S, tile: &mut Tile, to: usize, factor: f64, from: usize) {
+    let from = tile[from];
+    let lanes = S::as_mut_simd_f64s(&mut tile[to]).0.iter_mut().zip(S::as_simd_f64s(&from).0);
+    for (to, from) in lanes {
+        *to = simd.mul_add_f64s(simd.splat_f64s(factor), *from, *to);
+    }
 }

@@ -4,8 +4,6 @@
 //! [`vectorized`] or a [`pulp::WithSimd`]. Products are fused into sums (`mul_add`), which is rounded once, and the same,
 //! on every machine.
 
-use std::array::from_fn;
-
 use pulp::{Arch, NullaryFnOnce, Simd};
 
 /// How many candidates are judged at a time, and how many points they are compared with.
@@ -29,14 +27,6 @@ pub fn vectorized<R>(f: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Call(f))
 }
 
-/// `sum ← sum + a·b`, lane by lane.
-#[inline(always)]
-pub fn add_product(sum: &mut Lane, a: f64, b: &Lane) {
-    for k in 0..LANES {
-        sum[k] = a.mul_add(b[k], sum[k]);
-    }
-}
-
 /// The sum over the lanes.
 #[inline(always)]
 pub fn total(lane: &Lane) -> f64 {
@@ -47,25 +37,27 @@ pub fn total(lane: &Lane) -> f64 {
 /// Eight lanes: a block of rows or columns.
 pub type Tile = [Lane; LANES];
 
-/// `out[r] ← out[r] + Σ_j columns[j][r]·v[j]`: eight rows of a matrix, given by columns, times the vectors that stand side
-/// by side in the lanes.
+/// `Σ_j columns[j][r]·v[j]` for every `r`: eight rows of a matrix, given by columns, times the vectors that stand side by
+/// side in the lanes; `part` of their lanes.
 ///
 /// In the machine's own vectors: eight sums at a time are more than the compiler keeps in registers by itself, and as many
 /// independent ones hide the time that one addition takes.
 #[inline(always)]
-pub fn add_rows<S: Simd>(simd: S, out: &mut Tile, columns: &[Lane], v: &[Lane]) {
-    let parts = LANES / S::F64_LANES;
-    let (out, v) = (vectors_mut::<S>(out), vectors::<S>(v));
-    for part in 0..parts {
-        let mut sums: [S::f64s; LANES] = from_fn(|r| out[r * parts + part]);
-        for (column, v) in columns.iter().zip(v.chunks_exact(parts)) {
-            for r in 0..LANES {
-                sums[r] = simd.mul_add_f64s(simd.splat_f64s(column[r]), v[part], sums[r]);
-            }
-        }
+pub fn products<S: Simd>(simd: S, columns: &[Lane], v: &[Lane], part: usize) -> [S::f64s; LANES] {
+    let mut sums = [simd.splat_f64s(0.0); LANES];
+    for (column, v) in columns.iter().zip(vectors::<S>(v).chunks_exact(LANES / S::F64_LANES)) {
         for r in 0..LANES {
-            out[r * parts + part] = sums[r];
+            sums[r] = simd.mul_add_f64s(simd.splat_f64s(column[r]), v[part], sums[r]);
         }
+    }
+    sums
+}
+
+/// Puts vectors into `part` of as many lanes as there are.
+#[inline(always)]
+pub fn store<S: Simd>(out: &mut [Lane], part: usize, vectors: &[S::f64s; LANES]) {
+    for (out, vector) in out.iter_mut().zip(vectors) {
+        S::as_mut_simd_f64s(out).0[part] = *vector;
     }
 }
 

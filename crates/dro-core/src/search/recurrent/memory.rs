@@ -191,8 +191,9 @@ impl Memory {
         let length = (now * factor).clamp(bounds.0, bounds.1);
         let Rebuild { squares, other, room } = desk;
         self.points.squares(self.len(), squares);
-        for (regression, length) in [(&mut self.regression, now), (&mut *other, length)] {
-            regression.refill(squares, self.costs.len(), length, view.nugget, room);
+        let both = [(&mut self.regression, now), (&mut *other, length)];
+        Regression::refill(both, squares, self.costs.len(), view.nugget, room);
+        for regression in [&mut self.regression, &mut *other] {
             regression.solve(&self.targets, room);
         }
         if other.misfit() < self.regression.misfit() {

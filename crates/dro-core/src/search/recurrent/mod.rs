@@ -243,6 +243,7 @@ impl RecurrentSearch {
         self.place.update(xs, order, &self.best_x, self.controls.rate, self.controls.anchor);
         self.generation = 0;
         self.place.whiten(&self.best_x, &mut self.best_z);
+        self.place.whiten(&self.xs, &mut desk.points);
         if self.memory.len() > CAPACITY {
             self.forget(desk);
         }
@@ -252,37 +253,30 @@ impl RecurrentSearch {
     /// Keeps the points nearest to the best, in their order.
     fn forget(&mut self, desk: &mut Desk) {
         let dim = self.dim();
-        let Desk { z, distances, .. } = desk;
+        let Desk { points, distances, .. } = desk;
         distances.clear();
-        for (i, x) in self.xs.chunks_exact(dim).enumerate() {
-            self.place.whiten(x, z);
-            distances.push((squared_distance(z, &self.best_z), i));
-        }
+        let whitened = points.chunks_exact(dim).enumerate();
+        distances.extend(whitened.map(|(i, z)| (squared_distance(z, &self.best_z), i)));
         distances.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         distances.truncate(CAPACITY);
         distances.sort_unstable_by_key(|(_, i)| *i);
-        for (to, &(_, from)) in distances.iter().enumerate() {
-            self.xs.copy_within(from * dim..(from + 1) * dim, to * dim);
+        for numbers in [&mut self.xs, points] {
+            for (to, &(_, from)) in distances.iter().enumerate() {
+                numbers.copy_within(from * dim..(from + 1) * dim, to * dim);
+            }
+            numbers.truncate(distances.len() * dim);
         }
-        self.xs.truncate(distances.len() * dim);
         self.memory.keep(distances.iter().map(|(_, i)| *i));
     }
 
     /// The memory anew, in the coordinates of the distribution's present shape.
     fn relearn(&mut self, desk: &mut Desk) {
-        let dim = self.dim();
         let size = self.size();
-        let Desk { z, points, rebuild, .. } = desk;
-        points.clear();
-        for x in self.xs.chunks_exact(dim) {
-            self.place.whiten(x, z);
-            points.extend_from_slice(z);
-        }
         // Longer and shorter lengths are tried in turn.
         self.rebuilds += 1;
         let factor = if self.rebuilds.is_multiple_of(2) { 2.0 } else { 0.5 };
-        let bounds = (0.3 * size, (30.0 * size).min(3.0 * (dim as f64).sqrt()));
-        self.memory.rebuild(points, &self.controls.view, factor, bounds, rebuild);
+        let bounds = (0.3 * size, (30.0 * size).min(3.0 * (self.dim() as f64).sqrt()));
+        self.memory.rebuild(&desk.points, &self.controls.view, factor, bounds, &mut desk.rebuild);
     }
 
     /// A new descent, far from where the earlier ones ended.

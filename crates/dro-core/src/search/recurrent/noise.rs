@@ -74,18 +74,28 @@ mod tests {
         let normals = noise.draw(&mut rng, count).as_flattened();
         let n = normals.len() as f64;
         // Moments of the standard normal distribution, within four of their standard errors.
-        for (power, moment, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0), (6, 15.0, 10_170.0)] {
+        for (power, moment, variance) in
+            [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0), (6, 15.0, 10_170.0)]
+        {
             let mean = normals.iter().map(|v| v.powi(power)).sum::<f64>() / n;
             assert!((mean - moment).abs() < 4.0 * (variance / n).sqrt(), "{power}: {mean}");
         }
         let below = |limit: f64| normals.iter().filter(|v| **v < limit).count() as f64 / n;
-        for (limit, share) in [(-2.0, 0.022_75), (-1.0, 0.158_66), (-0.5, 0.308_54), (0.0, 0.5), (1.0, 0.841_34), (2.5, 0.993_79)] {
+        for (limit, share) in [
+            (-2.0, 0.022_75),
+            (-1.0, 0.158_66),
+            (-0.5, 0.308_54),
+            (0.0, 0.5),
+            (1.0, 0.841_34),
+            (2.5, 0.993_79),
+        ] {
             assert!((below(limit) - share).abs() < 4.0 * (share * (1.0 - share) / n).sqrt(), "{limit}");
         }
         // The two of a pair, and neighbours.
         let (x, y) = normals.split_at(normals.len() / 2);
         for shift in [0, 1, LANES] {
-            let products = |f: fn(f64) -> f64| x.iter().zip(&y[shift..]).map(|(x, y)| f(*x) * f(*y)).sum::<f64>();
+            let products =
+                |f: fn(f64) -> f64| x.iter().zip(&y[shift..]).map(|(x, y)| f(*x) * f(*y)).sum::<f64>();
             assert!(products(|v| v).abs() < 4.0 * (n / 2.0).sqrt(), "{shift}");
             assert!(products(|v| v * v - 1.0).abs() < 4.0 * (4.0 * n / 2.0).sqrt(), "{shift}");
         }

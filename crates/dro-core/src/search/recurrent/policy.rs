@@ -92,7 +92,8 @@ impl Controls {
             0.0,
         ];
         exp_all(&mut powers);
-        let [compression, nugget, optimism, rate, anchor, spread, trust, tolerance, patience, rest @ ..] = powers;
+        let [compression, nugget, optimism, rate, anchor, spread, trust, tolerance, patience, rest @ ..] =
+            powers;
         let [refine, sample, axes, global, ..] = rest;
         let weights = [refine, sample, axes, global];
         let sum: f64 = weights.iter().sum();
@@ -142,7 +143,8 @@ impl Network {
     /// From θ, `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads.
     pub fn new(theta: &[f32]) -> Self {
         let weight = |row: usize, input: usize| theta.get(row * ROW + input).copied().unwrap_or(0.0);
-        let gate = |gate: usize, input: usize| -> Gate { from_fn(|unit| weight(gate * HIDDEN + unit, input)) };
+        let gate =
+            |gate: usize, input: usize| -> Gate { from_fn(|unit| weight(gate * HIDDEN + unit, input)) };
         Self {
             bias: from_fn(|g| gate(g, HIDDEN + FEATURES)),
             of_features: from_fn(|feature| from_fn(|g| gate(g, HIDDEN + feature))),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     factor::{Factor, Triangle, squared},
-    lanes::{LANES, Lane, vectors, vectors_mut},
+    lanes::{LANES, Lane, store, vectors, vectors_mut},
 };
 
 /// Points as lanes: `[height, dim]`, eight neighbouring points in a lane.
@@ -39,7 +39,6 @@ impl Points {
         out.resize(Triangle::lanes(n.div_ceil(LANES)), [0.0; LANES]);
         Arch::new().dispatch(Squares { points: self, out });
     }
-
 }
 
 /// Squared distances between eight points and one vector of others, `part` of the lanes that `at` gives by coordinates.
@@ -120,12 +119,18 @@ impl Regression {
         Arch::new().dispatch(Push { regression: self, points, room });
     }
 
-    /// Takes in the first `n` points anew, with another length scale and noise; `squares` are their squared distances as
-    /// [`Points::squares`] gives them.
-    pub fn refill(&mut self, squares: &[Lane], n: usize, length: f64, nugget: f64, room: &mut Room) {
-        self.inverse_length_sq = (length * length).recip();
-        (self.nugget, self.len) = (nugget, n);
-        Arch::new().dispatch(Refill { regression: self, squares, room });
+    /// Both take in the first `n` points anew, each with its length scale and all with this noise; `squares` are the
+    /// points' squared distances as [`Points::squares`] gives them.
+    ///
+    /// Block by block in turn: the machine works at one while the pivots of the other wait for one another.
+    pub fn refill(both: [(&mut Self, f64); 2], squares: &[Lane], n: usize, nugget: f64, room: &mut Room) {
+        let both = both.map(|(regression, length)| {
+            regression.inverse_length_sq = (length * length).recip();
+            (regression.nugget, regression.len) = (nugget, n);
+            regression.factor.reset(n);
+            regression
+        });
+        Arch::new().dispatch(Refill { both, squares, room });
     }
 
     /// Explains the targets, one for each point, with zeros to the end of the last lane.
@@ -141,7 +146,8 @@ impl Regression {
 
     /// Mean of the prediction at [`LANES`] candidates, and its variance over the signal's; `at` is `[dim]`.
     pub fn predict(&self, points: &Points, at: &[Lane], room: &mut Room) -> (Lane, Lane) {
-        let (mean, squared) = Arch::new().dispatch(Predict { regression: self, points, at, rows: &mut room.rows });
+        let (mean, squared) =
+            Arch::new().dispatch(Predict { regression: self, points, at, rows: &mut room.rows });
         (mean, squared.map(|squared| (1.0 + self.nugget - squared).max(1e-12)))
     }
 
@@ -154,7 +160,15 @@ impl Regression {
     #[inline(always)]
     fn roots<S: Simd>(&self, simd: S, squared: &mut [S::f64s]) {
         let (one, scale) = (simd.splat_f64s(1.0), simd.splat_f64s(0.25 * self.inverse_length_sq));
-        for squared in squared {
+        let (pairs, rest) = squared.as_chunks_mut::<2>();
+        for [a, b] in pairs {
+            // Two reciprocals for one division, which is slow. The product is finite: whitened points are less than 10³⁰
+            // lengths apart.
+            let (x, y) = (simd.mul_add_f64s(*a, scale, one), simd.mul_add_f64s(*b, scale, one));
+            let inverse = simd.div_f64s(one, simd.mul_f64s(x, y));
+            (*a, *b) = (simd.mul_f64s(inverse, y), simd.mul_f64s(inverse, x));
+        }
+        for squared in rest {
             *squared = simd.div_f64s(one, simd.mul_add_f64s(*squared, scale, one));
         }
     }
@@ -162,10 +176,21 @@ impl Regression {
     /// Squared distances into the kernel.
     #[inline(always)]
     fn kernel<S: Simd>(&self, simd: S, squared: &mut [Lane]) {
-        let values = vectors_mut::<S>(squared);
-        self.roots(simd, values);
-        for value in values {
-            *value = simd.mul_f64s(*value, *value);
+        // The pairs that [`roots`](Self::roots) makes must not depend on how long the machine's vectors are.
+        let (pairs, rest) = squared.as_chunks_mut::<2>();
+        for part in 0..LANES / S::F64_LANES {
+            for [a, b] in &mut *pairs {
+                let (a, b) = (&mut S::as_mut_simd_f64s(a).0[part], &mut S::as_mut_simd_f64s(b).0[part]);
+                let mut roots = [*a, *b];
+                self.roots(simd, &mut roots);
+                (*a, *b) = (simd.mul_f64s(roots[0], roots[0]), simd.mul_f64s(roots[1], roots[1]));
+            }
+            for a in &mut *rest {
+                let a = &mut S::as_mut_simd_f64s(a).0[part];
+                let mut root = [*a];
+                self.roots(simd, &mut root);
+                *a = simd.mul_f64s(root[0], root[0]);
+            }
         }
     }
 }
@@ -188,10 +213,7 @@ impl WithSimd for Squares<'_> {
                 for part in 0..parts {
                     let at = vectors::<S>(self.points.block(block));
                     let squared = squares(simd, self.points.block(i), at, part);
-                    let out = vectors_mut::<S>(out);
-                    for r in 0..LANES {
-                        out[r * parts + part] = squared[r];
-                    }
+                    store::<S>(out, part, &squared);
                 }
             }
             (rest, block) = (below, block + 1);
@@ -220,7 +242,8 @@ impl WithSimd for Push<'_> {
         for (at, out) in vectors_mut::<S>(row).iter_mut().enumerate() {
             let mut squared = simd.splat_f64s(0.0);
             for (point, others) in points.block(n / LANES).iter().zip(points.block(at / parts)) {
-                let d = simd.sub_f64s(S::as_simd_f64s(others).0[at % parts], simd.splat_f64s(point[n % LANES]));
+                let d =
+                    simd.sub_f64s(S::as_simd_f64s(others).0[at % parts], simd.splat_f64s(point[n % LANES]));
                 squared = simd.mul_add_f64s(d, d, squared);
             }
             *out = squared;
@@ -234,7 +257,7 @@ impl WithSimd for Push<'_> {
 
 /// The arguments of [`Regression::refill`].
 struct Refill<'a> {
-    regression: &'a mut Regression,
+    both: [&'a mut Regression; 2],
     squares: &'a [Lane],
     room: &'a mut Room,
 }
@@ -244,24 +267,20 @@ impl WithSimd for Refill<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { regression, squares, room } = self;
-        let (n, floor) = (regression.len, regression.floor());
-        let mut factor = std::mem::take(&mut regression.factor);
-        factor.refill(
-            simd,
-            n,
-            floor,
-            &mut room.rows,
-            #[inline(always)]
-            |block, rows| {
-                rows.copy_from_slice(Triangle::block(squares, block));
+        let Self { mut both, squares, room } = self;
+        let n = both[0].len;
+        for block in 0..n.div_ceil(LANES) {
+            for (regression, rows) in both.iter_mut().zip([&mut room.rows, &mut room.others]) {
+                rows.clear();
+                rows.extend_from_slice(Triangle::block(squares, block));
                 regression.kernel(simd, rows);
                 for r in 0..LANES {
                     rows[LANES * block + r][r] += regression.nugget;
                 }
-            },
-        );
-        regression.factor = factor;
+                let floor = regression.floor();
+                regression.factor.refill(simd, n, block, rows, floor);
+            }
+        }
     }
 }
 
@@ -358,5 +377,77 @@ impl WithSimd for Gradient<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// Runs vector code.
+    trait Machine {
+        fn run<W: WithSimd>(&self, work: W) -> W::Output;
+    }
+
+    /// With the instructions that this machine has.
+    struct This;
+    /// Without any vectors.
+    struct Plain;
+
+    impl Machine for This {
+        fn run<W: WithSimd>(&self, work: W) -> W::Output {
+            Arch::new().dispatch(work)
+        }
+    }
+
+    impl Machine for Plain {
+        fn run<W: WithSimd>(&self, work: W) -> W::Output {
+            Scalar.vectorize(work)
+        }
+    }
+
+    /// Predictions and gradients, from a regression that grew and from two made at once.
+    fn results(machine: &impl Machine) -> Vec<Lane> {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let (dim, count) = (3, 21);
+        let (mut points, mut room) = (Points::new(dim, 3), Room::default());
+        let mut grown = Regression::new(3, 0.8, 1e-3);
+        for i in 0..count {
+            points.set(i, &[rng.random(), rng.random(), rng.random()]);
+            machine.run(Push { regression: &mut grown, points: &points, room: &mut room });
+        }
+        let mut squares = vec![[0.0; LANES]; Triangle::lanes(3)];
+        machine.run(Squares { points: &points, out: &mut squares });
+        let (mut first, mut second) = (grown.clone(), grown.clone());
+        second.inverse_length_sq *= 2.0;
+        for regression in [&mut first, &mut second] {
+            regression.factor.reset(count);
+        }
+        machine.run(Refill { both: [&mut first, &mut second], squares: &squares, room: &mut room });
+        let mut targets: [Lane; 3] = std::array::from_fn(|_| std::array::from_fn(|_| rng.random()));
+        targets.as_flattened_mut()[count..].fill(0.0);
+        let at: [Lane; 3] = std::array::from_fn(|_| std::array::from_fn(|_| rng.random()));
+        let mut results = Vec::new();
+        for mut regression in [grown, first, second] {
+            machine.run(Solve { regression: &mut regression, targets: &targets, room: &mut room });
+            let (regression, points, at) = (&regression, &points, &at);
+            let (mean, squared) = machine.run(Predict { regression, points, at, rows: &mut room.rows });
+            let mut gradient = [[0.0; LANES]; 3];
+            machine.run(Gradient { regression, points, at, out: &mut gradient });
+            results.extend([mean, squared]);
+            results.extend(gradient);
+        }
+        results
+    }
+
+    #[test]
+    fn every_machine_computes_the_same() {
+        let results = results(&This);
+        assert!(results.iter().flatten().all(|v| v.is_finite()));
+        assert_eq!(results, self::results(&Plain));
     }
 }

@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{LANES, Lane, add_product, add_rows, vectorized, vectors_mut};
+use super::lanes::{LANES, Lane, products, store, vectors_mut};
 
 /// Eight rows at a time, by columns; zeros fill the last eight up.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,20 +23,9 @@ impl Square {
         Arch::new().dispatch(Compose { matrix: self, vectors, values });
     }
 
-    /// `out` becomes the product with one vector.
-    pub fn apply(&self, v: &[f64], out: &mut Vec<f64>) {
-        out.clear();
-        vectorized(
-            #[inline(always)]
-            || {
-                for columns in self.lanes.chunks_exact(self.dim) {
-                    let mut sum = [0.0; LANES];
-                    columns.iter().zip(v).for_each(|(column, v)| add_product(&mut sum, *v, column));
-                    out.extend_from_slice(&sum);
-                }
-            },
-        );
-        out.truncate(self.dim);
+    /// The products with one vector after the other, `[vectors, dim]`.
+    pub fn apply(&self, v: &[f64], out: &mut [f64]) {
+        Arch::new().dispatch(Apply { matrix: self, v, out });
     }
 
     /// The product with [`LANES`] vectors side by side; `v` and `out` are `[dim]`.
@@ -76,6 +65,34 @@ impl WithSimd for Compose<'_> {
     }
 }
 
+/// The arguments of [`Square::apply`].
+struct Apply<'a> {
+    matrix: &'a Square,
+    v: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { matrix, v, out } = self;
+        for (v, out) in v.chunks_exact(matrix.dim).zip(out.chunks_exact_mut(matrix.dim)) {
+            for (columns, out) in matrix.lanes.chunks_exact(matrix.dim).zip(out.chunks_mut(LANES)) {
+                let mut rows = [0.0; LANES];
+                for (part, rows) in S::as_mut_simd_f64s(&mut rows).0.iter_mut().enumerate() {
+                    for (column, v) in columns.iter().zip(v) {
+                        let column = S::as_simd_f64s(column).0[part];
+                        *rows = simd.mul_add_f64s(simd.splat_f64s(*v), column, *rows);
+                    }
+                }
+                out.copy_from_slice(&rows[..out.len()]);
+            }
+        }
+    }
+}
+
 /// The arguments of [`Square::apply_lanes`].
 struct ApplyLanes<'a> {
     matrix: &'a Square,
@@ -90,9 +107,9 @@ impl WithSimd for ApplyLanes<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { matrix, v, out } = self;
         for (columns, out) in matrix.lanes.chunks_exact(matrix.dim).zip(out.chunks_mut(LANES)) {
-            let mut rows = [[0.0; LANES]; LANES];
-            add_rows(simd, &mut rows, columns, v);
-            out.copy_from_slice(&rows[..out.len()]);
+            for part in 0..LANES / S::F64_LANES {
+                store::<S>(out, part, &products(simd, columns, v, part));
+            }
         }
     }
 }

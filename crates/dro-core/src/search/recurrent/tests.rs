@@ -146,3 +146,23 @@ fn the_memorys_gradient_is_that_of_its_mean() {
         );
     }
 }
+
+#[test]
+fn a_memory_that_grew_is_one_made_at_once() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    // Whole lanes of points, and rests of them.
+    for count in [1, 7, 8, 9, 21, 40] {
+        let (mut memory, mut room) = (Memory::new(3, 40, 0.7), Room::default());
+        let points: Vec<f64> = (0..3 * count).map(|_| rng.random()).collect();
+        points.chunks(3).for_each(|p| memory.push(p, Some(cost(p)), &mut room));
+        let view = memory::View { nugget: 1e-4, ..Controls::new(&[0.0; policy::OUTPUTS]).view };
+        memory.fit(&view, &mut room);
+        let at: [_; 3] = std::array::from_fn(|_| std::array::from_fn(|_| rng.random()));
+        let (mean, deviation) = memory.predict(&at, &mut room);
+        memory.rebuild(&points, &view, 1.0, (0.0, 10.0), &mut memory::Rebuild::default());
+        let (again, deviation_again) = memory.predict(&at, &mut room);
+        for (a, b) in mean.iter().chain(&deviation).zip(again.iter().chain(&deviation_again)) {
+            assert!((a - b).abs() < 1e-8 * (1.0 + a.abs()), "{count}: {a} {b}");
+        }
+    }
+}

@@ -113,7 +113,11 @@ impl Weights {
 /// The bundled weights are saved as `null`.
 impl Serialize for Weights {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        if *self == Self::bundled() { serializer.serialize_none() } else { self.theta().serialize(serializer) }
+        if *self == Self::bundled() {
+            serializer.serialize_none()
+        } else {
+            self.theta().serialize(serializer)
+        }
     }
 }
 
