@@ -1,9 +1,9 @@
 //! Where a run is looking: a Gaussian whose shape adapts.
 
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use nalgebra::{DMatrix, DVector, DVectorView, SymmetricEigen};
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{LANES, Lane, add_product, vectorized};
+use super::{lanes::Lane, square::Square};
 
 /// Mean, step size and shape of the region in search.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -15,21 +15,12 @@ pub struct Distribution {
     /// The covariance over σ²; its trace is the dimension.
     shape: DMatrix<f64>,
     /// `shape^½` and `shape^-½`. Symmetric, so that unlike triangular factors they do not depend on the axes' order.
-    root: DMatrix<f64>,
-    whitener: DMatrix<f64>,
+    root: Square,
+    whitener: Square,
     path: DVector<f64>,
     log_condition: f64,
     /// The shape is the identity still: nothing to multiply.
     round: bool,
-}
-
-/// One evaluated point of a generation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Member {
-    /// Its coordinates.
-    pub x: Vec<f64>,
-    /// Its cost; `None` where the evaluation failed.
-    pub cost: Option<f64>,
 }
 
 impl Distribution {
@@ -40,8 +31,8 @@ impl Distribution {
             mean: mean.to_vec(),
             sigma,
             shape: DMatrix::identity(dim, dim),
-            root: DMatrix::identity(dim, dim),
-            whitener: DMatrix::identity(dim, dim),
+            root: Square::zeros(dim),
+            whitener: Square::zeros(dim),
             path: DVector::zeros(dim),
             log_condition: 0.0,
             round: true,
@@ -58,43 +49,31 @@ impl Distribution {
         self.log_condition
     }
 
-    /// `x` in coordinates where the region is round, but not yet small: `z = shape^-½ x`. `z` is cleared first.
+    /// Points `x`, one after the other, in coordinates where the region is round, but not yet small: `z = shape^-½ x`. What
+    /// was in `z` is overwritten.
     pub fn whiten(&self, x: &[f64], z: &mut Vec<f64>) {
-        z.clear();
-        if self.round {
-            z.extend_from_slice(x);
-            return;
-        }
         z.resize(x.len(), 0.0);
-        vectorized(
-            #[inline(always)]
-            || {
-                for (column, x) in self.whitener.as_slice().chunks_exact(x.len()).zip(x) {
-                    z.iter_mut().zip(column).for_each(|(z, w)| *z = w.mul_add(*x, *z));
-                }
-            },
-        );
+        if self.round { z.copy_from_slice(x) } else { self.whitener.apply(x, z) }
     }
 
     /// [`whiten`](Self::whiten) for [`LANES`] points, `[dim]` each.
     pub fn whiten_lanes(&self, x: &[Lane], z: &mut [Lane]) {
-        if self.round { z.copy_from_slice(x) } else { product(&self.whitener, x, z) }
+        if self.round { z.copy_from_slice(x) } else { self.whitener.apply_lanes(x, z) }
     }
 
     /// The inverse of [`whiten_lanes`](Self::whiten_lanes).
     pub fn colour_lanes(&self, z: &[Lane], x: &mut [Lane]) {
-        if self.round { x.copy_from_slice(z) } else { product(&self.root, z, x) }
+        if self.round { x.copy_from_slice(z) } else { self.root.apply_lanes(z, x) }
     }
 
-    /// Moves and reshapes by one generation: the covariance adaptation of Hansen (arXiv 1604.00772, equations 9, 24 and
-    /// 30), with steps clipped as for injected points (Hansen 2011, arXiv 1110.4181, equation 4). `rate` scales the published
-    /// learning rates; `anchor` in [0, 1] draws the mean to the best point known.
-    pub fn update(&mut self, generation: &mut [Member], best: &[f64], rate: f64, anchor: f64) {
+    /// Moves and reshapes by one generation, `xs` being its points one after the other and `order` their places, the best
+    /// first: the covariance adaptation of Hansen (arXiv 1604.00772, equations 9, 24 and 30), with steps clipped as for
+    /// injected points (Hansen 2011, arXiv 1110.4181, equation 4). `rate` scales the published learning rates; `anchor` in
+    /// [0, 1] draws the mean to the best point known.
+    pub fn update(&mut self, xs: &[f64], order: &[usize], best: &[f64], rate: f64, anchor: f64) {
         let dim = self.mean.len();
         let n = dim as f64;
-        let cost = |member: &Member| member.cost.unwrap_or(f64::INFINITY);
-        generation.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
-        let parents = (generation.len() / 2).max(1);
+        let parents = (order.len() / 2).max(1);
         let raw = |i: usize| (parents as f64 + 0.5).ln() - ((i + 1) as f64).ln();
         let sum: f64 = (0..parents).map(raw).sum();
         let weights: Vec<f64> = (0..parents).map(|i| raw(i) / sum).collect();
@@ -102,18 +81,20 @@ impl Distribution {
 
         let longest = n.sqrt() + 2.0 * n / (n + 2.0);
         let mut z = Vec::with_capacity(dim);
-        let steps: Vec<DVector<f64>> = generation[..parents]
-            .iter()
-            .map(|member| {
-                let step = member.x.iter().zip(&self.mean).map(|(x, m)| (x - m) / self.sigma);
-                let step = DVector::from_iterator(dim, step);
-                self.whiten(step.as_slice(), &mut z);
-                let length = z.iter().map(|v| v * v).sum::<f64>().sqrt();
-                if length > longest { step * (longest / length) } else { step }
-            })
-            .collect();
+        let mut steps = Vec::with_capacity(parents * dim);
+        for &place in &order[..parents.min(order.len())] {
+            let from = steps.len();
+            let x = &xs[place * dim..][..dim];
+            steps.extend(x.iter().zip(&self.mean).map(|(x, m)| (x - m) / self.sigma));
+            self.whiten(&steps[from..], &mut z);
+            let length = z.iter().map(|v| v * v).sum::<f64>().sqrt();
+            if length > longest {
+                steps[from..].iter_mut().for_each(|step| *step *= longest / length);
+            }
+        }
+        let steps = || steps.chunks_exact(dim).map(|step| DVectorView::from_slice(step, dim)).zip(&weights);
         let mut moved = DVector::zeros(dim);
-        steps.iter().zip(&weights).for_each(|(step, w)| moved.axpy(*w, step, 1.0));
+        steps().for_each(|(step, w)| moved.axpy(*w, &step, 1.0));
 
         let c_path = (4.0 + mass / n) / (n + 4.0 + 2.0 * mass / n);
         let c_one = (rate * 2.0 / ((n + 1.3) * (n + 1.3) + mass)).min(0.4);
@@ -122,7 +103,7 @@ impl Distribution {
         self.path.axpy((c_path * (2.0 - c_path) * mass).sqrt(), &moved, 1.0 - c_path);
         self.shape *= 1.0 - c_one - c_many;
         self.shape.ger(c_one, &self.path, &self.path, 1.0);
-        steps.iter().zip(&weights).for_each(|(step, w)| self.shape.ger(c_many * w, step, step, 1.0));
+        steps().for_each(|(step, w)| self.shape.ger(c_many * w, &step, &step, 1.0));
         for ((mean, moved), best) in self.mean.iter_mut().zip(&moved).zip(best) {
             *mean += self.sigma * moved;
             *mean += anchor * (best - *mean);
@@ -147,24 +128,9 @@ impl Distribution {
         let floor = eigen.eigenvalues.max() * 1e-10;
         let axes = eigen.eigenvalues.map(|v| v.max(floor).sqrt());
         self.log_condition = (axes.max() / axes.min()).ln();
-        let vectors = &eigen.eigenvectors;
-        let with = |axes: &DVector<f64>| vectors * DMatrix::from_diagonal(axes) * vectors.transpose();
-        self.root = with(&axes);
-        self.whitener = with(&axes.map(f64::recip));
+        let vectors = eigen.eigenvectors.as_slice();
+        self.root.compose(vectors, axes.as_slice());
+        self.whitener.compose(vectors, axes.map(f64::recip).as_slice());
         self.round = false;
     }
-}
-
-/// A symmetric matrix times [`LANES`] vectors.
-fn product(matrix: &DMatrix<f64>, v: &[Lane], out: &mut [Lane]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            for (row, out) in matrix.as_slice().chunks_exact(v.len()).zip(out.iter_mut()) {
-                let mut sum = [0.0; LANES];
-                row.iter().zip(v).for_each(|(m, v)| add_product(&mut sum, *m, v));
-                *out = sum;
-            }
-        },
-    );
 }

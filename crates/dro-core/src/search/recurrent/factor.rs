@@ -1,160 +1,267 @@
-//! Cholesky factors of matrices with some dozens of rows.
-
-use std::array::from_fn;
+//! Inverse Cholesky factors of matrices with some dozens of rows.
 
 use pulp::Simd;
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{LANES, Lane, add_product, dot, vectors_mut};
+use super::lanes::{LANES, Lane, Tile, products, store, total, vectors};
 
-/// The lower factor `L` of a positive definite matrix `LLᵀ`, which may grow by rows.
+/// How the lower triangle of a matrix is stored: eight rows at a time, by columns up to the diagonal. So it may grow.
+pub struct Triangle;
+
+impl Triangle {
+    /// Lanes in so many blocks of rows.
+    pub fn lanes(blocks: usize) -> usize {
+        LANES * blocks * (blocks + 1) / 2
+    }
+
+    /// The columns of one block of rows.
+    #[inline(always)]
+    pub fn block(lanes: &[Lane], block: usize) -> &[Lane] {
+        &lanes[Self::lanes(block)..Self::lanes(block + 1)]
+    }
+}
+
+/// `W = L⁻¹` for a positive definite matrix `K = LLᵀ`, which may grow by rows.
+///
+/// The inverse and not `L`: in a product no entry waits for the one before, as it does in solving.
 ///
 /// Vectors are given as lanes. Rows that fill the last lane up may hold anything finite: they come out as zeros and
 /// count for nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Factor {
-    /// `L_ij` is lane `i % 8` of `j · height + i / 8`; zero above the diagonal.
-    columns: Vec<Lane>,
-    /// Lanes in a column.
-    height: usize,
-    /// `1/L_jj`; zero beyond the last row.
-    inverse_diagonal: Vec<f64>,
+    /// A [`Triangle`]; zero above the diagonal and beyond the last row.
+    lanes: Vec<Lane>,
 }
 
 impl Factor {
     /// Room for `height` lanes of rows; none is used yet.
     pub fn new(height: usize) -> Self {
-        let rows = height * LANES;
-        Self { columns: vec![[0.0; LANES]; rows * height], height, inverse_diagonal: vec![0.0; rows] }
+        Self { lanes: Vec::with_capacity(Triangle::lanes(height)) }
     }
 
-    /// Factors the matrix of `n` rows whose columns `fill` writes: from lane `k / 8` down for column `k`. Pivots are at
+    /// Becomes the other one, in the room that it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.lanes.clone_from(&other.lanes);
+    }
+
+    /// Makes room for a matrix of `n` rows, which [`refill`](Self::refill) then factors.
+    pub fn reset(&mut self, n: usize) {
+        self.lanes.clear();
+        self.lanes.resize(Triangle::lanes(n.div_ceil(LANES)), [0.0; LANES]);
+    }
+
+    /// The next block of a matrix of `n` rows: `rows` holds it as a [`Triangle`] does, and is overwritten. Pivots are at
     /// least `floor`.
     #[inline(always)]
-    pub fn refill(&mut self, n: usize, floor: f64, mut fill: impl FnMut(usize, &mut [Lane])) {
-        /// So many columns at a time: one pass over the new column for all of them.
-        const AT_ONCE: usize = 4;
-        let (height, used) = (self.height, n.div_ceil(LANES));
-        self.inverse_diagonal[n..].fill(0.0);
-        for k in 0..n {
-            let (lane, place) = (k / LANES, k % LANES);
-            let (before, rest) = self.columns.split_at_mut(k * height);
-            let column = &mut rest[lane..used];
-            fill(k, column);
-            let (blocks, single) = before.split_at(k / AT_ONCE * AT_ONCE * height);
-            for block in blocks.chunks_exact(AT_ONCE * height) {
-                let [a, b, c, d]: [_; AT_ONCE] = from_fn(|r| &block[r * height + lane..r * height + used]);
-                let factors = [-a[0][place], -b[0][place], -c[0][place], -d[0][place]];
-                for ((((v, a), b), c), d) in column.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    let mut sum = *v;
-                    add_product(&mut sum, factors[0], a);
-                    add_product(&mut sum, factors[1], b);
-                    add_product(&mut sum, factors[2], c);
-                    add_product(&mut sum, factors[3], d);
-                    *v = sum;
+    pub fn refill<S: Simd>(&mut self, simd: S, n: usize, block: usize, rows: &mut [Lane], floor: f64) {
+        let parts = LANES / S::F64_LANES;
+        let (rows, pivots) = rows.split_at_mut(LANES * block);
+        // Left of the diagonal: the eight rows of L side by side.
+        for above in (0..block).rev() {
+            for part in 0..parts {
+                let product = self.product(simd, above, rows, part);
+                store::<S>(&mut rows[LANES * above..], part, &product);
+            }
+        }
+        let mut left = [[0.0; LANES]; LANES];
+        for part in 0..parts {
+            let mut squares = products(simd, rows, rows, part);
+            for (square, pivot) in squares.iter_mut().zip(&*pivots) {
+                *square = simd.sub_f64s(S::as_simd_f64s(pivot).0[part], *square);
+            }
+            store::<S>(&mut left, part, &squares);
+        }
+        // What is left of the diagonal becomes its inverse factor, and with it the rows of W.
+        let inverse = invert(simd, left, floor, n - LANES * block);
+        let (before, own) = self.lanes.split_at_mut(Triangle::lanes(block));
+        let (own, diagonal) = own[..LANES * (block + 1)].split_at_mut(LANES * block);
+        diagonal.copy_from_slice(&inverse);
+        for (column, own) in own.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let sums = product_transposed(simd, before, column, rows);
+            for part in 0..parts {
+                for (own, sum) in own.iter_mut().zip(&sums) {
+                    let mut total = simd.splat_f64s(0.0);
+                    for s in 0..LANES {
+                        let inverse = S::as_simd_f64s(&inverse[s]).0[part];
+                        total = simd.negate_mul_add_f64s(simd.splat_f64s(sum[s]), inverse, total);
+                    }
+                    S::as_mut_simd_f64s(own).0[part] = total;
                 }
             }
-            for before in single.chunks_exact(height) {
-                let factor = -before[lane][place];
-                column.iter_mut().zip(&before[lane..used]).for_each(|(v, a)| add_product(v, factor, a));
-            }
-            column[0][..place].fill(0.0);
-            let inverse = column[0][place].max(floor).sqrt().recip();
-            column.iter_mut().for_each(|v| *v = v.map(|v| v * inverse));
-            self.inverse_diagonal[k] = inverse;
         }
     }
 
     /// Row `n`: `row` holds the matrix's, up to the diagonal, and is overwritten.
     #[inline(always)]
-    pub fn push(&mut self, n: usize, row: &mut [Lane], floor: f64) {
-        let mut diagonal = row[n / LANES][n % LANES];
-        self.forward(row);
-        for (j, column) in self.columns.chunks_exact_mut(self.height).enumerate().take(n) {
-            let v = row[j / LANES][j % LANES];
-            column[n / LANES][n % LANES] = v;
-            diagonal = (-v).mul_add(v, diagonal);
+    pub fn push<S: Simd>(&mut self, simd: S, n: usize, row: &mut [Lane], floor: f64, room: &mut Vec<Lane>) {
+        let (block, place) = (n / LANES, n % LANES);
+        self.lanes.resize(Triangle::lanes(block + 1), [0.0; LANES]);
+        room.resize(row.len(), [0.0; LANES]);
+        self.apply(simd, row, room);
+        let inverse = (row[block][place] - squared(room)).max(floor).sqrt().recip();
+        self.apply_transposed(simd, room, row);
+        let own = &mut self.lanes[Triangle::lanes(block)..];
+        for (own, w) in own.iter_mut().zip(&row.as_flattened()[..n]) {
+            own[place] = -inverse * w;
         }
-        let inverse = diagonal.max(floor).sqrt().recip();
-        let column = &mut self.columns[n * self.height..(n + 1) * self.height];
-        column.fill([0.0; LANES]);
-        column[n / LANES][n % LANES] = inverse.recip();
-        self.inverse_diagonal[n] = inverse;
+        own[n % LANES + LANES * block][place] = inverse;
     }
 
-    /// `v ← L⁻¹v`.
+    /// `out ← Wv`, a vector.
     #[inline(always)]
-    fn forward(&self, v: &mut [Lane]) {
-        let used = v.len();
-        let columns = self.columns.chunks_exact(self.height).zip(&self.inverse_diagonal);
-        for (j, (column, inverse)) in columns.enumerate().take(used * LANES) {
-            let (lane, place) = (j / LANES, j % LANES);
-            let value = v[lane][place] * inverse;
-            v[lane..].iter_mut().zip(&column[lane..used]).for_each(|(v, l)| add_product(v, -value, l));
-            v[lane][place] = value;
-        }
-    }
-
-    /// `v ← (LLᵀ)⁻¹v`.
-    #[inline(always)]
-    pub fn solve(&self, v: &mut [Lane]) {
-        self.forward(v);
-        for lane in (0..v.len()).rev() {
-            let (block, below) = v[lane..].split_at_mut(1);
-            let columns: [_; LANES] = from_fn(|r| {
-                let column = &self.columns[(lane * LANES + r) * self.height..][..self.height];
-                &column[lane..=lane + below.len()]
-            });
-            // Eight sums that do not wait for one another; then the triangle at the diagonal.
-            let mut solved = block[0];
-            for r in 0..LANES {
-                solved[r] -= dot(&columns[r][1..], below);
-            }
-            for r in (0..LANES).rev() {
-                for s in r + 1..LANES {
-                    solved[r] = (-columns[r][0][s]).mul_add(solved[s], solved[r]);
-                }
-                solved[r] *= self.inverse_diagonal[lane * LANES + r];
-            }
-            block[0] = solved;
-        }
-    }
-
-    /// Adds to `squared` `|L⁻¹v|²` for [`LANES`] vectors side by side: `rows` are their entries, a multiple of [`LANES`]
-    /// of them, and are overwritten.
-    ///
-    /// In the machine's own vectors: eight sums at a time are more than the compiler keeps in registers by itself.
-    #[inline(always)]
-    pub fn add_squared<S: Simd>(&self, simd: S, rows: &mut [Lane], squared: &mut Lane) {
+    pub fn apply<S: Simd>(&self, simd: S, v: &[Lane], out: &mut [Lane]) {
+        /// So many sums that do not wait for one another.
+        const SUMS: usize = 4;
         let parts = LANES / S::F64_LANES;
-        let blocks = rows.len() / LANES;
-        let rows = vectors_mut::<S>(rows);
-        for (part, total) in S::as_mut_simd_f64s(squared).0.iter_mut().enumerate() {
-            for i in 0..blocks {
-                let (solved, rest) = rows.split_at_mut(i * LANES * parts);
-                let mut sums: [S::f64s; LANES] = from_fn(|r| rest[r * parts + part]);
-                for (column, v) in self.columns.chunks_exact(self.height).zip(solved.chunks_exact(parts)) {
-                    let (l, v) = (&column[i], v[part]);
-                    for r in 0..LANES {
-                        sums[r] = simd.mul_add_f64s(simd.splat_f64s(-l[r]), v, sums[r]);
+        for (block, out) in out.iter_mut().enumerate() {
+            let columns = vectors::<S>(Triangle::block(&self.lanes, block));
+            for (part, out) in S::as_mut_simd_f64s(out).0.iter_mut().enumerate() {
+                let mut sums = [simd.splat_f64s(0.0); SUMS];
+                let v = v.as_flattened().as_chunks::<SUMS>().0;
+                for (columns, v) in columns.chunks_exact(SUMS * parts).zip(v) {
+                    for s in 0..SUMS {
+                        sums[s] =
+                            simd.mul_add_f64s(columns[s * parts + part], simd.splat_f64s(v[s]), sums[s]);
                     }
                 }
-                for r in 0..LANES {
-                    let j = i * LANES + r;
-                    let v = simd.mul_f64s(sums[r], simd.splat_f64s(self.inverse_diagonal[j]));
-                    *total = simd.mul_add_f64s(v, v, *total);
-                    rest[r * parts + part] = v;
-                    let l = &self.columns[j * self.height + i];
-                    for s in r + 1..LANES {
-                        sums[s] = simd.mul_add_f64s(simd.splat_f64s(-l[s]), v, sums[s]);
+                let [a, b, c, d] = sums;
+                *out = simd.add_f64s(simd.add_f64s(a, b), simd.add_f64s(c, d));
+            }
+        }
+    }
+
+    /// `out ← Wᵀv`, a vector.
+    #[inline(always)]
+    pub fn apply_transposed<S: Simd>(&self, simd: S, v: &[Lane], out: &mut [Lane]) {
+        let parts = LANES / S::F64_LANES;
+        for (column, out) in out.iter_mut().enumerate() {
+            let mut lanes = [[0.0; LANES]; LANES];
+            for part in 0..parts {
+                let mut sums = [simd.splat_f64s(0.0); LANES];
+                for (block, v) in v.iter().enumerate().skip(column) {
+                    let (tile, v) = (vectors::<S>(tile(&self.lanes, block, column)), S::as_simd_f64s(v).0);
+                    for j in 0..LANES {
+                        sums[j] = simd.mul_add_f64s(tile[j * parts + part], v[part], sums[j]);
                     }
+                }
+                store::<S>(&mut lanes, part, &sums);
+            }
+            for j in 0..LANES {
+                out[j] = total(&lanes[j]);
+            }
+        }
+    }
+
+    /// Adds to `squared` `|Wv|²` for [`LANES`] vectors side by side: `rows` are their entries, a multiple of [`LANES`] of
+    /// them.
+    #[inline(always)]
+    pub fn add_squared<S: Simd>(&self, simd: S, rows: &[Lane], squared: &mut Lane) {
+        for (part, total) in S::as_mut_simd_f64s(squared).0.iter_mut().enumerate() {
+            for block in 0..rows.len() / LANES {
+                for v in self.product(simd, block, rows, part) {
+                    *total = simd.mul_add_f64s(v, v, *total);
                 }
             }
         }
     }
 
-    /// `ln det LLᵀ` of the first `n` rows.
+    /// One block of rows of W times [`LANES`] vectors side by side, `part` of their lanes.
+    #[inline(always)]
+    fn product<S: Simd>(&self, simd: S, block: usize, rows: &[Lane], part: usize) -> [S::f64s; LANES] {
+        products(simd, Triangle::block(&self.lanes, block), rows, part)
+    }
+
+    /// `ln det K` of the first `n` rows.
     pub fn log_det(&self, n: usize) -> f64 {
-        -2.0 * self.inverse_diagonal[..n].iter().map(|inverse| inverse.ln()).sum::<f64>()
+        let diagonal = |i: usize| self.lanes[Triangle::lanes(i / LANES) + i][i % LANES];
+        -2.0 * (0..n).map(|i| diagonal(i).ln()).sum::<f64>()
+    }
+}
+
+/// `|v|²`.
+#[inline(always)]
+pub fn squared(v: &[Lane]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for v in v {
+        for k in 0..LANES {
+            sums[k] = v[k].mul_add(v[k], sums[k]);
+        }
+    }
+    total(&sums)
+}
+
+#[inline(always)]
+fn tile(lanes: &[Lane], block: usize, column: usize) -> &[Lane] {
+    &Triangle::block(lanes, block)[LANES * column..][..LANES]
+}
+
+/// Eight rows of the transposed triangle times [`LANES`] vectors side by side, `v` being their entries.
+#[inline(always)]
+fn product_transposed<S: Simd>(simd: S, lanes: &[Lane], column: usize, v: &[Lane]) -> Tile {
+    let parts = LANES / S::F64_LANES;
+    let mut out = [[0.0; LANES]; LANES];
+    for part in 0..parts {
+        let mut sums: [S::f64s; LANES] = [simd.splat_f64s(0.0); LANES];
+        for (block, v) in v.chunks_exact(LANES).enumerate().skip(column) {
+            let (tile, v) = (tile(lanes, block, column), vectors::<S>(v));
+            for r in 0..LANES {
+                for j in 0..LANES {
+                    sums[j] = simd.mul_add_f64s(simd.splat_f64s(tile[j][r]), v[r * parts + part], sums[j]);
+                }
+            }
+        }
+        store::<S>(&mut out, part, &sums);
+    }
+    out
+}
+
+const IDENTITY: Tile = {
+    let mut tile = [[0.0; LANES]; LANES];
+    let mut k = 0;
+    while k < LANES {
+        tile[k][k] = 1.0;
+        k += 1;
+    }
+    tile
+};
+
+/// The inverse Cholesky factor of eight rows, both by columns; zero from row `n` on.
+#[inline(always)]
+fn invert<S: Simd>(simd: S, mut columns: Tile, floor: f64, n: usize) -> Tile {
+    // First without roots, which every pivot would wait for: the diagonal of L is one, and the pivots stand apart.
+    let (mut factors, mut pivots) = ([[0.0; LANES]; LANES], [0.0; LANES]);
+    for s in 0..LANES.min(n) {
+        pivots[s] = columns[s][s].max(floor);
+        let inverse = pivots[s].recip();
+        for t in s + 1..LANES {
+            factors[s][t] = -columns[s][t] * inverse;
+            add_scaled(simd, &mut columns, t, factors[s][t], s);
+        }
+    }
+    let mut out = IDENTITY;
+    for (s, factors) in factors.iter().enumerate().rev() {
+        for (t, factor) in factors.iter().enumerate().skip(s + 1) {
+            add_scaled(simd, &mut out, s, *factor, t);
+        }
+    }
+    for pivot in pivots.iter_mut().take(n) {
+        *pivot = pivot.sqrt().recip();
+    }
+    let roots = S::as_simd_f64s(&pivots).0;
+    for column in &mut out {
+        for (column, root) in S::as_mut_simd_f64s(column).0.iter_mut().zip(roots) {
+            *column = simd.mul_f64s(*column, *root);
+        }
+    }
+    out
+}
+
+/// Adds to one lane of a tile the multiple of another.
+#[inline(always)]
+fn add_scaled<S: Simd>(simd: S, tile: &mut Tile, to: usize, factor: f64, from: usize) {
+    let from = tile[from];
+    let lanes = S::as_mut_simd_f64s(&mut tile[to]).0.iter_mut().zip(S::as_simd_f64s(&from).0);
+    for (to, from) in lanes {
+        *to = simd.mul_add_f64s(simd.splat_f64s(factor), *from, *to);
     }
 }

@@ -1,7 +1,8 @@
 //! Eight numbers side by side in vector registers.
 //!
 //! What is marked `inline(always)` runs on the widest vector instructions of the machine when it is called through
-//! [`vectorized`]. Products are fused into sums (`mul_add`), which is rounded once, and the same, on every machine.
+//! [`vectorized`] or a [`pulp::WithSimd`]. Products are fused into sums (`mul_add`), which is rounded once, and the same,
+//! on every machine.
 
 use pulp::{Arch, NullaryFnOnce, Simd};
 
@@ -26,34 +27,38 @@ pub fn vectorized<R>(f: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Call(f))
 }
 
-/// `sum ← sum + a·b`, lane by lane.
+/// The sum over the lanes.
 #[inline(always)]
-pub fn add_product(sum: &mut Lane, a: f64, b: &Lane) {
-    for k in 0..LANES {
-        sum[k] = a.mul_add(b[k], sum[k]);
-    }
+pub fn total(lane: &Lane) -> f64 {
+    let [a, b, c, d, e, f, g, h] = *lane;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
-/// `sum ← sum + (a − b)²`, lane by lane.
-#[inline(always)]
-pub fn add_squared_difference(sum: &mut Lane, a: &Lane, b: f64) {
-    for k in 0..LANES {
-        let d = a[k] - b;
-        sum[k] = d.mul_add(d, sum[k]);
-    }
-}
+/// Eight lanes: a block of rows or columns.
+pub type Tile = [Lane; LANES];
 
-/// The sum of `a·b`; they have one length.
+/// `Σ_j columns[j][r]·v[j]` for every `r`: eight rows of a matrix, given by columns, times the vectors that stand side by
+/// side in the lanes; `part` of their lanes.
+///
+/// In the machine's own vectors: eight sums at a time are more than the compiler keeps in registers by itself, and as many
+/// independent ones hide the time that one addition takes.
 #[inline(always)]
-pub fn dot(a: &[Lane], b: &[Lane]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for k in 0..LANES {
-            sums[k] = a[k].mul_add(b[k], sums[k]);
+pub fn products<S: Simd>(simd: S, columns: &[Lane], v: &[Lane], part: usize) -> [S::f64s; LANES] {
+    let mut sums = [simd.splat_f64s(0.0); LANES];
+    for (column, v) in columns.iter().zip(vectors::<S>(v).chunks_exact(LANES / S::F64_LANES)) {
+        for r in 0..LANES {
+            sums[r] = simd.mul_add_f64s(simd.splat_f64s(column[r]), v[part], sums[r]);
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h))
+    sums
+}
+
+/// Puts vectors into `part` of as many lanes as there are.
+#[inline(always)]
+pub fn store<S: Simd>(out: &mut [Lane], part: usize, vectors: &[S::f64s; LANES]) {
+    for (out, vector) in out.iter_mut().zip(vectors) {
+        S::as_mut_simd_f64s(out).0[part] = *vector;
+    }
 }
 
 /// A lane in the machine's vectors: one, two or more of them.

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lanes::{LANES, Lane},
-    regression::{Points, Regression},
+    elementary::ln_1p,
+    lanes::{LANES, Lane, total, vectorized},
+    regression::{Points, Regression, Room},
 };
+
+/// Gaps to the best are compressed up to here.
+const HIGHEST: f64 = 1e300;
 
 /// How the costs in a [`Memory`] are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,22 +31,30 @@ pub struct Memory {
     points: Points,
     /// `None` where the evaluation failed.
     costs: Vec<Option<f64>>,
-    /// Compressed and centred costs.
-    targets: Vec<f64>,
+    /// Those that did not fail, from low to high.
+    sorted: Vec<f64>,
+    /// Compressed and centred costs, with zeros to the end of the last lane.
+    targets: Vec<Lane>,
     regression: Regression,
-    /// With another length scale, while both are compared.
-    #[serde(skip)]
-    other: Option<Regression>,
     variance: f64,
     signal: f64,
     /// The prior mean in compressed units above the best, which is 0 there.
     mean: f64,
-    best: f64,
+    /// The highest target.
+    worst: f64,
     gap: f64,
     spread: f64,
     compression: f64,
-    #[serde(skip)]
-    scratch: Vec<f64>,
+}
+
+/// What [`Memory::rebuild`] works on; it holds nothing from one call to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Rebuild {
+    /// Squared distances.
+    squares: Vec<Lane>,
+    /// With another length scale, while both are compared.
+    other: Regression,
+    pub room: Room,
 }
 
 impl Memory {
@@ -52,6 +64,9 @@ impl Memory {
         Self {
             dim,
             points: Points::new(dim, height),
+            costs: Vec::with_capacity(capacity),
+            sorted: Vec::with_capacity(capacity),
+            targets: Vec::with_capacity(height),
             regression: Regression::new(height, length, 1e-4),
             signal: 1.0,
             gap: 1.0,
@@ -63,6 +78,16 @@ impl Memory {
     /// How many points.
     pub fn len(&self) -> usize {
         self.costs.len()
+    }
+
+    /// Their costs; `None` where the evaluation failed.
+    pub fn costs(&self) -> &[Option<f64>] {
+        &self.costs
+    }
+
+    /// The share of the points whose costs are not above this one.
+    pub fn rank(&self, cost: f64) -> f64 {
+        self.sorted.partition_point(|other| *other <= cost) as f64 / self.len().max(1) as f64
     }
 
     /// The kernel's length scale ℓ, in whitened units.
@@ -81,44 +106,55 @@ impl Memory {
     }
 
     /// One more point. Nothing is predicted from it before [`fit`](Self::fit).
-    pub fn push(&mut self, point: &[f64], cost: Option<f64>) {
+    pub fn push(&mut self, point: &[f64], cost: Option<f64>, room: &mut Room) {
         self.points.set(self.len(), point);
         self.costs.push(cost);
-        self.regression.push(&self.points);
+        if let Some(cost) = cost {
+            let place = self.sorted.partition_point(|other| *other <= cost);
+            self.sorted.insert(place, cost);
+        }
+        self.regression.push(&self.points, room);
     }
 
     /// Looks at the costs anew: after pushes, or with another view.
-    pub fn fit(&mut self, view: &View) {
+    pub fn fit(&mut self, view: &View, room: &mut Room) {
         self.aim(view);
-        self.regression.solve(&self.targets);
+        self.regression.solve(&self.targets, room);
         self.weigh();
     }
 
     /// Costs into targets.
     fn aim(&mut self, view: &View) {
         self.compression = view.compression;
-        self.scratch.clear();
-        self.scratch.extend(self.costs.iter().flatten());
-        (self.best, self.spread) = best_and_spread(&mut self.scratch);
+        self.spread = spread(&self.sorted);
         self.gap = if self.spread > 0.0 { self.spread } else { 1.0 };
-
-        self.targets.clear();
-        let mut worst = 0.0f64;
+        let (count, best) = (self.len(), self.best());
+        self.targets.resize(count.div_ceil(LANES), [0.0; LANES]);
+        let targets = self.targets.as_flattened_mut();
+        targets[count..].fill(best);
+        targets.iter_mut().zip(&self.costs).for_each(|(target, cost)| *target = cost.unwrap_or(best));
         let unit = self.unit();
-        for cost in &self.costs {
-            let t = cost.map_or(f64::NAN, |cost| unit * self.compress(cost));
-            // NaN is never the larger one.
-            worst = worst.max(t);
-            self.targets.push(t);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for target in self.targets.as_flattened_mut() {
+                    let gap = (*target - best) / self.gap;
+                    *target = unit * ln_1p(self.compression * gap.min(HIGHEST));
+                }
+            },
+        );
+        let targets = &mut self.targets.as_flattened_mut()[..count];
+        self.worst = targets.iter().copied().fold(0.0, f64::max);
         // A failed evaluation is as bad as the worst that was seen.
-        self.targets.iter_mut().filter(|t| t.is_nan()).for_each(|t| *t = worst);
-
-        let count = self.len().max(1) as f64;
-        let mean = self.targets.iter().sum::<f64>() / count;
-        self.variance = self.targets.iter().map(|t| (t - mean) * (t - mean)).sum::<f64>() / count;
+        if self.sorted.len() < count {
+            let failed = targets.iter_mut().zip(&self.costs).filter(|(_, cost)| cost.is_none());
+            failed.for_each(|(target, _)| *target = self.worst);
+        }
+        let count = count.max(1) as f64;
+        let mean = sum(targets, |t| t) / count;
+        self.variance = sum(targets, |t| (t - mean) * (t - mean)) / count;
         self.mean = mean + view.pessimism * self.variance.sqrt();
-        self.targets.iter_mut().for_each(|t| *t -= self.mean);
+        targets.iter_mut().for_each(|t| *t -= self.mean);
     }
 
     fn weigh(&mut self) {
@@ -126,49 +162,67 @@ impl Memory {
         self.signal = self.regression.fitted().clamp(bounds.0, bounds.1);
     }
 
-    /// New points `[len, dim]`, and whichever length scale explains them better: the present one, or `factor` times it;
+    /// Keeps the points of these places only, which ascend. Nothing is predicted before [`rebuild`](Self::rebuild).
+    pub fn keep(&mut self, places: impl Iterator<Item = usize>) {
+        let mut kept = 0;
+        for place in places {
+            self.costs[kept] = self.costs[place];
+            kept += 1;
+        }
+        self.costs.truncate(kept);
+        self.sorted.clear();
+        self.sorted.extend(self.costs.iter().flatten());
+        self.sorted.sort_unstable_by(f64::total_cmp);
+    }
+
+    /// New coordinates `[len, dim]`, and whichever length scale explains them better: the present one, or `factor` times it;
     /// both within `bounds`.
     pub fn rebuild(
         &mut self,
         points: &[f64],
-        costs: &[Option<f64>],
         view: &View,
         factor: f64,
         bounds: (f64, f64),
+        desk: &mut Rebuild,
     ) {
         points.chunks_exact(self.dim).enumerate().for_each(|(i, point)| self.points.set(i, point));
-        self.costs.clear();
-        self.costs.extend_from_slice(costs);
         self.aim(view);
         let now = self.length().clamp(bounds.0, bounds.1);
         let length = (now * factor).clamp(bounds.0, bounds.1);
-        let other = self.other.get_or_insert_with(|| self.regression.clone());
-        for (regression, length) in [(&mut self.regression, now), (&mut *other, length)] {
-            regression.refill(&self.points, self.costs.len(), length, view.nugget);
-            regression.solve(&self.targets);
+        let Rebuild { squares, other, room } = desk;
+        self.points.squares(self.len(), squares);
+        let both = [(&mut self.regression, now), (&mut *other, length)];
+        Regression::refill(both, squares, self.costs.len(), view.nugget, room);
+        for regression in [&mut self.regression, &mut *other] {
+            regression.solve(&self.targets, room);
         }
         if other.misfit() < self.regression.misfit() {
-            std::mem::swap(other, &mut self.regression);
+            self.regression.copy_from(other);
         }
         self.weigh();
     }
 
+    /// Zero where nothing was seen.
+    fn best(&self) -> f64 {
+        self.sorted.first().copied().unwrap_or(0.0)
+    }
+
     /// Compressed units per logarithm.
     fn unit(&self) -> f64 {
-        self.compression.ln_1p().recip()
+        ln_1p(self.compression).recip()
     }
 
     /// The cost above the best, as a logarithm.
     fn compress(&self, cost: f64) -> f64 {
+        let best = self.best();
         let gap = if self.spread > 0.0 {
-            (cost - self.best) / self.gap
+            (cost - best) / self.gap
         } else {
             // No two costs differ yet, so there is no unit: only higher and lower.
-            f64::from(i8::from(cost > self.best) - i8::from(cost < self.best))
+            f64::from(i8::from(cost > best) - i8::from(cost < best))
         };
         // New bests lie below zero, where the logarithm ends.
-        let gap = gap.clamp(-0.5 / self.compression, 1e300);
-        (self.compression * gap).ln_1p()
+        ln_1p(self.compression * gap.clamp(-0.5 / self.compression, HIGHEST))
     }
 
     /// How a cost looks in the present view; a failed one looks like the worst, the first one like nothing.
@@ -176,13 +230,13 @@ impl Memory {
         match cost {
             _ if self.targets.is_empty() => 0.0,
             Some(cost) => self.unit() * self.compress(cost) - self.mean,
-            None => self.targets.iter().copied().fold(-self.mean, f64::max),
+            None => self.worst - self.mean,
         }
     }
 
     /// Mean and standard deviation of the prediction at [`LANES`] candidates, `at` being `[dim]`.
-    pub fn predict(&mut self, at: &[Lane]) -> (Lane, Lane) {
-        let (mean, variance) = self.regression.predict(&self.points, at);
+    pub fn predict(&self, at: &[Lane], room: &mut Room) -> (Lane, Lane) {
+        let (mean, variance) = self.regression.predict(&self.points, at, room);
         (mean, variance.map(|variance| (self.signal * variance).sqrt()))
     }
 
@@ -192,16 +246,23 @@ impl Memory {
     }
 }
 
-/// The lowest value, and how far the median is above it: or, where more than half are the lowest, the highest.
-fn best_and_spread(costs: &mut [f64]) -> (f64, f64) {
-    if costs.is_empty() {
-        return (0.0, 0.0);
-    }
-    let middle = costs.len() / 2;
-    let (below, median, above) = costs.select_nth_unstable_by(middle, f64::total_cmp);
-    let best = below.iter().copied().fold(*median, f64::min);
-    let spread = *median - best;
-    let spread = if spread > 0.0 { spread } else { above.iter().copied().fold(*median, f64::max) - best };
+/// How far the median is above the lowest: or, where more than half are the lowest, the highest.
+fn spread(sorted: &[f64]) -> f64 {
+    let [best, .., worst] = sorted else { return 0.0 };
+    let spread = sorted[sorted.len() / 2] - best;
+    let spread = if spread > 0.0 { spread } else { worst - best };
     // Costs near the largest float: their difference is not one.
-    (best, if spread.is_finite() { spread } else { f64::MAX })
+    if spread.is_finite() { spread } else { f64::MAX }
+}
+
+/// The sum of `f` over the values, eight at a time.
+fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for lane in lanes {
+        for k in 0..LANES {
+            sums[k] += f(lane[k]);
+        }
+    }
+    total(&sums) + rest.iter().map(|value| f(*value)).sum::<f64>()
 }

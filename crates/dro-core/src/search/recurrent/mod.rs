@@ -15,12 +15,16 @@
 //! * the order of the coordinates does not matter, but for the random numbers they draw.
 
 mod candidates;
+mod desk;
 mod distribution;
+mod elementary;
 mod factor;
 mod lanes;
 mod memory;
+mod noise;
 mod policy;
 mod regression;
+mod square;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -31,8 +35,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::weights::Weights;
 use self::{
-    candidates::Pool,
-    distribution::{Distribution, Member},
+    desk::Desk,
+    distribution::Distribution,
+    elementary::ln_all,
     memory::Memory,
     policy::{Controls, FEATURES, Features, HIDDEN, Hidden, Kind},
 };
@@ -74,10 +79,10 @@ pub struct RecurrentSearch {
     controls: Controls,
     memory: Memory,
     place: Distribution,
-    /// What the memory was told, in the frame's coordinates: its own change with the distribution's shape.
+    /// The memory's points in the frame's coordinates: its own change with the distribution's shape.
     xs: Vec<f64>,
-    costs: Vec<Option<f64>>,
-    generation: Vec<Member>,
+    /// How many of them, the last ones, belong to the present generation.
+    generation: usize,
     /// The best of the present descent.
     best: Option<f64>,
     best_x: Vec<f64>,
@@ -93,10 +98,6 @@ pub struct RecurrentSearch {
     largest_spread: f64,
     success_rate: f64,
     surprise: f64,
-    #[serde(skip)]
-    pool: Pool,
-    #[serde(skip)]
-    scratch: Scratch,
 }
 
 /// A trial that is open, or room for one.
@@ -117,14 +118,6 @@ struct Expectation {
     distance: f64,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Scratch {
-    z: Vec<f64>,
-    points: Vec<f64>,
-    distances: Vec<(f64, usize)>,
-    members: Vec<Member>,
-}
-
 impl RecurrentSearch {
     /// The bundled weights.
     pub fn new(frame: &Frame, seed: u64) -> Self {
@@ -143,9 +136,8 @@ impl RecurrentSearch {
             controls: Controls::new(&[0.0; policy::OUTPUTS]),
             memory: empty_memory(dim),
             place: Distribution::new(&frame.start, SIGMA),
-            xs: Vec::new(),
-            costs: Vec::new(),
-            generation: Vec::new(),
+            xs: Vec::with_capacity(capacity(dim) * dim),
+            generation: 0,
             best: None,
             best_x: frame.start.clone(),
             best_z: frame.start.clone(),
@@ -159,8 +151,6 @@ impl RecurrentSearch {
             largest_spread: 0.0,
             success_rate: 0.2,
             surprise: 1.0,
-            pool: Pool::default(),
-            scratch: Scratch::default(),
         }
     }
 
@@ -174,20 +164,28 @@ impl RecurrentSearch {
     }
 
     /// The features of an evaluation, before the memory has learned from it. The network sees nothing else.
-    fn features(&self, expected: &Expectation, cost: Option<f64>, success: bool) -> Features {
+    fn features(&self, expected: &Expectation, cost: Option<f64>, looks: f64, success: bool) -> Features {
         let n = self.dim() as f64;
         let indicator = |yes: bool| f64::from(u8::from(yes));
-        let looks = self.memory.look(cost);
         let (lowest, signal) = self.memory.level();
         let in_signals = |value: f64| (value / signal.max(1e-9)).clamp(-4.0, 4.0);
         let rank = match cost {
-            Some(cost) if !self.costs.is_empty() => {
-                let lower = self.costs.iter().flatten().filter(|other| **other <= cost).count();
-                lower as f64 / self.costs.len() as f64
-            }
+            Some(cost) if self.memory.len() > 0 => self.memory.rank(cost),
             Some(_) => 0.5,
             None => 1.0,
         };
+        let mut logarithms = [
+            (expected.distance / self.size()).max(1e-3),
+            self.place.sigma,
+            (self.evaluations + 1) as f64 / n,
+            n,
+            self.memory.length() / self.size(),
+            1.0 + self.stale as f64 / n,
+            expected.deviation.max(1e-9),
+            1.0 + self.restarts as f64,
+        ];
+        ln_all(&mut logarithms);
+        let [distance, sigma, evaluations, dimension, length, stale, deviation, restarts] = logarithms;
         let features: [f64; FEATURES] = [
             indicator(success),
             in_signals(lowest - looks),
@@ -195,21 +193,21 @@ impl RecurrentSearch {
             indicator(cost.is_none()),
             0.5 * self.error(expected, looks),
             in_signals(lowest - expected.mean),
-            0.5 * (expected.distance / self.size()).max(1e-3).ln().clamp(-4.0, 4.0),
-            0.2 * self.place.sigma.ln(),
-            0.4 * ((self.evaluations + 1) as f64 / n).ln(),
-            0.5 * n.ln(),
+            0.5 * distance.clamp(-4.0, 4.0),
+            0.2 * sigma,
+            0.4 * evaluations,
+            0.5 * dimension,
             4.0 * self.success_rate,
             0.3 * self.place.log_condition(),
-            0.4 * (self.memory.length() / self.size()).ln(),
+            0.4 * length,
             self.surprise,
-            (self.stale as f64 / n).ln_1p(),
-            0.2 * expected.deviation.max(1e-9).ln().clamp(-8.0, 4.0),
+            stale,
+            0.2 * deviation.clamp(-8.0, 4.0),
             indicator(expected.kind == Kind::Refine),
             indicator(expected.kind == Kind::Sample),
             indicator(expected.kind == Kind::Axes),
             indicator(expected.kind == Kind::Global),
-            (self.restarts as f64).ln_1p(),
+            restarts,
         ];
         features.map(|feature| feature as f32)
     }
@@ -229,58 +227,56 @@ impl RecurrentSearch {
     }
 
     /// A generation is complete: the distribution moves, and the memory forgets what is far.
-    fn next_generation(&mut self) {
-        let mut members = std::mem::take(&mut self.generation);
-        self.place.update(&mut members, &self.best_x, self.controls.rate, self.controls.anchor);
-        if let (Some(best), Some(middle)) = (self.best, members.get(members.len() / 2).and_then(|m| m.cost)) {
+    fn next_generation(&mut self, desk: &mut Desk) {
+        let first = self.memory.len() - self.generation;
+        let costs = &self.memory.costs()[first..];
+        let order = &mut desk.order;
+        order.clear();
+        order.extend(0..self.generation);
+        let cost = |place: &usize| costs[*place].unwrap_or(f64::INFINITY);
+        order.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+        if let (Some(best), Some(middle)) = (self.best, order.get(order.len() / 2).and_then(|i| costs[*i])) {
             let same = self.largest_spread * self.controls.tolerance + 1e-14 * best.abs();
             self.converged = middle > best && middle - best < same;
         }
-        self.scratch.members.append(&mut members);
-        self.generation = members;
+        let xs = &self.xs[first * self.axes.len()..];
+        self.place.update(xs, order, &self.best_x, self.controls.rate, self.controls.anchor);
+        self.generation = 0;
         self.place.whiten(&self.best_x, &mut self.best_z);
-        if self.costs.len() > CAPACITY {
-            self.forget();
+        self.place.whiten(&self.xs, &mut desk.points);
+        if self.memory.len() > CAPACITY {
+            self.forget(desk);
         }
-        self.relearn();
+        self.relearn(desk);
     }
 
     /// Keeps the points nearest to the best, in their order.
-    fn forget(&mut self) {
+    fn forget(&mut self, desk: &mut Desk) {
         let dim = self.dim();
-        let Scratch { z, distances, .. } = &mut self.scratch;
+        let Desk { points, distances, .. } = desk;
         distances.clear();
-        for (i, x) in self.xs.chunks_exact(dim).enumerate() {
-            self.place.whiten(x, z);
-            let squared: f64 = z.iter().zip(&self.best_z).map(|(a, b)| (a - b) * (a - b)).sum();
-            distances.push((squared, i));
-        }
+        let whitened = points.chunks_exact(dim).enumerate();
+        distances.extend(whitened.map(|(i, z)| (squared_distance(z, &self.best_z), i)));
         distances.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         distances.truncate(CAPACITY);
         distances.sort_unstable_by_key(|(_, i)| *i);
-        for (to, &(_, from)) in distances.iter().enumerate() {
-            self.xs.copy_within(from * dim..(from + 1) * dim, to * dim);
-            self.costs[to] = self.costs[from];
+        for numbers in [&mut self.xs, points] {
+            for (to, &(_, from)) in distances.iter().enumerate() {
+                numbers.copy_within(from * dim..(from + 1) * dim, to * dim);
+            }
+            numbers.truncate(distances.len() * dim);
         }
-        self.xs.truncate(distances.len() * dim);
-        self.costs.truncate(distances.len());
+        self.memory.keep(distances.iter().map(|(_, i)| *i));
     }
 
     /// The memory anew, in the coordinates of the distribution's present shape.
-    fn relearn(&mut self) {
-        let dim = self.dim();
+    fn relearn(&mut self, desk: &mut Desk) {
         let size = self.size();
-        let Scratch { z, points, .. } = &mut self.scratch;
-        points.clear();
-        for x in self.xs.chunks_exact(dim) {
-            self.place.whiten(x, z);
-            points.extend_from_slice(z);
-        }
         // Longer and shorter lengths are tried in turn.
         self.rebuilds += 1;
         let factor = if self.rebuilds.is_multiple_of(2) { 2.0 } else { 0.5 };
-        let bounds = (0.3 * size, (30.0 * size).min(3.0 * (dim as f64).sqrt()));
-        self.memory.rebuild(points, &self.costs, &self.controls.view, factor, bounds);
+        let bounds = (0.3 * size, (30.0 * size).min(3.0 * (self.dim() as f64).sqrt()));
+        self.memory.rebuild(&desk.points, &self.controls.view, factor, bounds, &mut desk.rebuild);
     }
 
     /// A new descent, far from where the earlier ones ended.
@@ -292,8 +288,8 @@ impl RecurrentSearch {
         for _ in 0..8 {
             let mut x = vec![0.0; dim];
             self.axes.iter().for_each(|&axis| x[axis] = self.rng.random());
-            let squared = |v: &[f64]| v.iter().zip(&x).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
-            let nearest = self.visited.chunks_exact(dim).map(squared).fold(f64::INFINITY, f64::min);
+            let visited = self.visited.chunks_exact(dim);
+            let nearest = visited.map(|v| squared_distance(v, &x)).fold(f64::INFINITY, f64::min);
             if nearest > farthest {
                 farthest = nearest;
                 self.best_x = x;
@@ -304,28 +300,15 @@ impl RecurrentSearch {
         self.place = Distribution::new(&self.best_x, SIGMA);
         self.memory = empty_memory(dim);
         self.xs.clear();
-        self.costs.clear();
-        self.generation.clear();
+        self.generation = 0;
         self.stale = 0;
         self.converged = false;
         self.largest_spread = 0.0;
     }
-}
 
-fn empty_memory(dim: usize) -> Memory {
-    Memory::new(dim, CAPACITY + Distribution::generation(dim), 0.35 * (dim as f64).sqrt())
-}
-
-impl Strategy for RecurrentSearch {
-    const NAME: &'static str = "recurrent";
-
-    fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
-    fn propose(&mut self, x: &mut [f64]) -> u32 {
-        let dim = self.dim();
-        self.pool.resize(dim);
+    fn propose_at(&mut self, desk: &mut Desk, x: &mut [f64]) -> u32 {
+        let Desk { pool, rebuild, z, .. } = desk;
+        pool.resize(self.dim());
         let mut kind = Kind::Sample;
         let (mut mean, mut deviation) = (0.0, 1.0);
         if self.evaluations == 0 && !self.slots.iter().any(|slot| slot.open) {
@@ -338,21 +321,21 @@ impl Strategy for RecurrentSearch {
             let mut lowest = f64::INFINITY;
             for group in 0..if kind == Kind::Refine { 1 } else { 2 } {
                 match kind {
-                    Kind::Refine => self.refine(ROUNDS),
-                    Kind::Sample => self.sample(group == 1, self.controls.spread),
-                    Kind::Axes => self.along_axes(),
-                    Kind::Global => self.anywhere(),
+                    Kind::Refine => self.refine(pool, ROUNDS),
+                    Kind::Sample => self.sample(pool, group == 1, self.controls.spread),
+                    Kind::Axes => self.along_axes(pool),
+                    Kind::Global => self.anywhere(pool),
                 }
-                let choice = self.judge();
+                let choice = self.judge(pool, &mut rebuild.room);
                 if group == 0 || choice.score < lowest {
                     (lowest, mean, deviation) = (choice.score, choice.mean, choice.deviation);
-                    x.iter_mut().zip(&self.pool.x).for_each(|(x, lanes)| *x = lanes[choice.lane]);
+                    x.iter_mut().zip(&pool.x).for_each(|(x, lanes)| *x = lanes[choice.lane]);
                 }
             }
         }
-        self.place.whiten(x, &mut self.scratch.z);
-        let squared: f64 = self.scratch.z.iter().zip(&self.best_z).map(|(a, b)| (a - b) * (a - b)).sum();
-        let expected = Expectation { kind, mean, deviation, distance: squared.sqrt() };
+        self.place.whiten(x, z);
+        let distance = squared_distance(z, &self.best_z).sqrt();
+        let expected = Expectation { kind, mean, deviation, distance };
         let place = self.slots.iter().position(|slot| !slot.open).unwrap_or(self.slots.len());
         if let Some(slot) = self.slots.get_mut(place) {
             slot.x.copy_from_slice(x);
@@ -363,27 +346,27 @@ impl Strategy for RecurrentSearch {
         place as u32
     }
 
-    fn absorb(&mut self, tag: u32, x: &[f64], cost: f64) {
+    fn absorb_at(&mut self, desk: &mut Desk, tag: u32, x: &[f64], cost: Option<f64>) {
         let Some(slot) = self.slots.get_mut(tag as usize) else { return };
         slot.open = false;
         let expected = slot.expected;
-        let cost = cost.is_finite().then_some(cost);
         let first = self.best.is_none();
         let success = cost.is_some_and(|cost| self.best.is_none_or(|best| cost < best));
         let tie = cost.is_some() && cost == self.best;
-        let features = self.features(&expected, cost, success);
-        let error = self.error(&expected, self.memory.look(cost));
+        let looks = self.memory.look(cost);
+        let features = self.features(&expected, cost, looks, success);
+        let error = self.error(&expected, looks);
 
         self.evaluations += 1;
         self.xs.extend_from_slice(x);
-        self.costs.push(cost);
-        self.place.whiten(x, &mut self.scratch.z);
-        self.memory.push(&self.scratch.z, cost);
+        self.generation += 1;
+        self.place.whiten(x, &mut desk.z);
+        self.memory.push(&desk.z, cost, &mut desk.rebuild.room);
         self.stale += 1;
         if success {
             self.best = cost;
             self.best_x.copy_from_slice(x);
-            self.best_z.clone_from(&self.scratch.z);
+            self.best_z.clone_from(&desk.z);
             self.stale = 0;
         }
         self.success_rate += 0.1 * (f64::from(u8::from(success)) - self.success_rate);
@@ -392,22 +375,47 @@ impl Strategy for RecurrentSearch {
             self.resize(success, tie);
         }
         self.place.sigma = self.place.sigma.clamp(1e-13, 1.0);
-        self.controls = Controls::new(&policy::update(self.weights.theta(), &mut self.hidden, &features));
+        self.controls = Controls::new(&self.weights.network().update(&mut self.hidden, &features));
 
-        let mut member = self.scratch.members.pop().unwrap_or(Member { x: Vec::new(), cost });
-        member.cost = cost;
-        member.x.clear();
-        member.x.extend_from_slice(x);
-        self.generation.push(member);
-        if self.generation.len() >= Distribution::generation(self.dim()) {
-            self.next_generation();
+        if self.generation >= Distribution::generation(self.dim()) {
+            self.next_generation(desk);
         } else {
-            self.memory.fit(&self.controls.view);
+            self.memory.fit(&self.controls.view, &mut desk.rebuild.room);
         }
         self.largest_spread = self.largest_spread.max(self.memory.spread());
         let patience = self.controls.patience * (2 + self.dim()) as f64;
         if self.converged || self.place.sigma < 1e-11 || self.stale as f64 > patience {
             self.restart();
         }
+    }
+}
+
+/// `|a − b|²`.
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+/// How many points the memory may hold.
+fn capacity(dim: usize) -> usize {
+    CAPACITY + Distribution::generation(dim)
+}
+
+fn empty_memory(dim: usize) -> Memory {
+    Memory::new(dim, capacity(dim), 0.35 * (dim as f64).sqrt())
+}
+
+impl Strategy for RecurrentSearch {
+    const NAME: &'static str = "recurrent";
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn propose(&mut self, x: &mut [f64]) -> u32 {
+        Desk::with(|desk| self.propose_at(desk, x))
+    }
+
+    fn absorb(&mut self, tag: u32, x: &[f64], cost: f64) {
+        Desk::with(|desk| self.absorb_at(desk, tag, x, cost.is_finite().then_some(cost)));
     }
 }

@@ -1,9 +1,12 @@
 //! The recurrent network: what happened goes in, how to search next comes out.
 
+use std::{array::from_fn, f64::consts::LN_10};
+
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    lanes::{LANES, vectorized},
+    elementary::{exp_all, sigmoid, tanh},
     memory::View,
 };
 
@@ -70,23 +73,41 @@ impl Controls {
     /// From the network's outputs, each clamped to [-6, 6].
     pub fn new(raw: &[f32; OUTPUTS]) -> Self {
         let r = raw.map(|r| if r.is_finite() { f64::from(r).clamp(-6.0, 6.0) } else { 0.0 });
-        let weights = [r[9] + 0.3, r[10] + 0.5, r[11] - 0.7, r[12] - 1.0].map(f64::exp);
+        let mut powers = [
+            r[0] + 0.5,
+            LN_10 * (r[1] - 5.0).clamp(-9.0, -1.5),
+            0.7 * r[3] - 0.2,
+            0.7 * r[5],
+            -r[6],
+            0.5 * r[7],
+            0.5 * r[8] + 0.5,
+            LN_10 * (r[13] - 8.0).clamp(-14.0, -2.0),
+            r[14],
+            r[9] + 0.3,
+            r[10] + 0.5,
+            r[11] - 0.7,
+            r[12] - 1.0,
+            0.0,
+            0.0,
+            0.0,
+        ];
+        exp_all(&mut powers);
+        let [compression, nugget, optimism, rate, anchor, spread, trust, tolerance, patience, rest @ ..] =
+            powers;
+        let [refine, sample, axes, global, ..] = rest;
+        let weights = [refine, sample, axes, global];
         let sum: f64 = weights.iter().sum();
         let mut cumulated = 0.0;
         Self {
-            view: View {
-                compression: (r[0] + 0.5).exp().clamp(1e-2, 100.0),
-                nugget: 10f64.powf((r[1] - 5.0).clamp(-9.0, -1.5)),
-                pessimism: r[2],
-            },
-            optimism: (0.7 * r[3] - 0.2).exp(),
+            view: View { compression: compression.clamp(1e-2, 100.0), nugget, pessimism: r[2] },
+            optimism,
             growth: 0.3 * r[4],
-            rate: (0.7 * r[5]).exp().clamp(0.05, 8.0),
-            anchor: (1.0 + (-r[6]).exp()).recip(),
-            spread: (0.5 * r[7]).exp().clamp(0.1, 5.0),
-            trust: (0.5 * r[8] + 0.5).exp().clamp(0.1, 8.0),
-            tolerance: 10f64.powf((r[13] - 8.0).clamp(-14.0, -2.0)),
-            patience: 20.0 * r[14].exp().clamp(0.2, 5.0),
+            rate: rate.clamp(0.05, 8.0),
+            anchor: (1.0 + anchor).recip(),
+            spread: spread.clamp(0.1, 5.0),
+            trust: trust.clamp(0.1, 8.0),
+            tolerance,
+            patience: 20.0 * patience.clamp(0.2, 5.0),
             kinds: weights.map(|weight| {
                 cumulated += weight / sum;
                 cumulated
@@ -101,63 +122,102 @@ impl Controls {
     }
 }
 
-/// One update of the GRU with the equations of [`cells::Gru`](crate::cells::Gru), and its heads.
-///
-/// θ is `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads. In plain numbers, since tensors of
-/// this size would cost more to make than to multiply.
-pub fn update(theta: &[f32], h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
-    let mut out = [0.0; OUTPUTS];
-    vectorized(
-        #[inline(always)]
-        || step(theta, h, x, &mut out),
-    );
-    out
+/// A number for each unit of a gate or for each head; these are fewer, with zeros to the end.
+type Gate = [f32; HIDDEN];
+
+/// θ by inputs instead of units, so that units stand side by side in vector registers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// Of z, r, q and the heads.
+    bias: [Gate; 4],
+    of_features: [[Gate; 4]; FEATURES],
+    /// The old hidden state's, of z and r.
+    of_old: [[Gate; 2]; HIDDEN],
+    /// The reset one's, of q.
+    of_reset: [[Gate; 1]; HIDDEN],
+    /// The new one's, of the heads.
+    of_new: [[Gate; 1]; HIDDEN],
 }
 
-#[inline(always)]
-fn step(theta: &[f32], h: &mut Hidden, x: &Features, out: &mut [f32; OUTPUTS]) {
-    let (rows, _) = theta.as_chunks::<ROW>();
-    let (z, rest) = rows.split_at(HIDDEN);
-    let (r, rest) = rest.split_at(HIDDEN);
-    let (q, heads) = rest.split_at(HIDDEN);
-    let mut reset = *h;
-    for (reset, r) in reset.iter_mut().zip(r) {
-        *reset *= sigmoid(unit(r, h, x));
-    }
-    let mut next = *h;
-    for ((next, z), q) in next.iter_mut().zip(z).zip(q) {
-        let z = sigmoid(unit(z, h, x));
-        *next = (1.0 - z) * *next + z * unit(q, &reset, x).tanh();
-    }
-    *h = next;
-    for (out, head) in out.iter_mut().zip(heads) {
-        *out = unit(head, h, x);
-    }
-}
-
-fn sigmoid(x: f32) -> f32 {
-    (1.0 + (-x).exp()).recip()
-}
-
-#[inline(always)]
-fn unit(row: &[f32; ROW], h: &Hidden, x: &Features) -> f32 {
-    let (of_h, rest) = row.split_at(HIDDEN);
-    let (of_x, bias) = rest.split_at(FEATURES);
-    product(of_h, h) + product(of_x, x) + bias[0]
-}
-
-/// Sums side by side, for vector registers.
-#[inline(always)]
-fn product(w: &[f32], v: &[f32]) -> f32 {
-    let (w_blocks, w_rest) = w.as_chunks::<LANES>();
-    let (v_blocks, v_rest) = v.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (w, v) in w_blocks.iter().zip(v_blocks) {
-        for k in 0..LANES {
-            sums[k] = w[k].mul_add(v[k], sums[k]);
+impl Network {
+    /// From θ, `[PARAMETERS]`: rows `[hidden, features, bias]` of z, r, q, then of the heads.
+    pub fn new(theta: &[f32]) -> Self {
+        let weight = |row: usize, input: usize| theta.get(row * ROW + input).copied().unwrap_or(0.0);
+        let gate =
+            |gate: usize, input: usize| -> Gate { from_fn(|unit| weight(gate * HIDDEN + unit, input)) };
+        Self {
+            bias: from_fn(|g| gate(g, HIDDEN + FEATURES)),
+            of_features: from_fn(|feature| from_fn(|g| gate(g, HIDDEN + feature))),
+            of_old: from_fn(|unit| from_fn(|g| gate(g, unit))),
+            of_reset: from_fn(|unit| [gate(2, unit)]),
+            of_new: from_fn(|unit| [gate(3, unit)]),
         }
     }
-    let rest: f32 = w_rest.iter().zip(v_rest).map(|(w, v)| w * v).sum();
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
+
+    /// One update of the GRU with the equations of [`cells::Gru`](crate::cells::Gru), and its heads. In plain numbers, since
+    /// tensors of this size would cost more to make than to multiply.
+    pub fn update(&self, h: &mut Hidden, x: &Features) -> [f32; OUTPUTS] {
+        let heads = Arch::new().dispatch(Update { network: self, h, x });
+        from_fn(|output| heads[output])
+    }
+}
+
+/// The arguments of [`Network::update`], for the instructions that the machine has.
+struct Update<'a> {
+    network: &'a Network,
+    h: &'a mut Hidden,
+    x: &'a Features,
+}
+
+impl WithSimd for Update<'_> {
+    type Output = Gate;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Gate {
+        let Self { network, h, x } = self;
+        let mut sums = network.bias;
+        add(simd, &mut sums, x, &network.of_features);
+        let [z, r, q, heads] = sums;
+        let mut gates = [z, r];
+        add(simd, &mut gates, h, &network.of_old);
+        for gate in gates.as_flattened_mut() {
+            *gate = sigmoid(*gate);
+        }
+        let [z, mut reset] = gates;
+        for k in 0..HIDDEN {
+            reset[k] *= h[k];
+        }
+        let mut q = [q];
+        add(simd, &mut q, &reset, &network.of_reset);
+        let [q] = q;
+        for k in 0..HIDDEN {
+            h[k] = (1.0 - z[k]) * h[k] + z[k] * tanh(q[k]);
+        }
+        let mut heads = [heads];
+        add(simd, &mut heads, h, &network.of_new);
+        let [heads] = heads;
+        heads
+    }
+}
+
+/// `sums ← sums + Σ input · its weights`.
+#[inline(always)]
+fn add<S: Simd, const GATES: usize>(
+    simd: S,
+    sums: &mut [Gate; GATES],
+    inputs: &[f32],
+    weights: &[[Gate; GATES]],
+) {
+    for part in 0..HIDDEN / S::F32_LANES {
+        let mut totals: [S::f32s; GATES] = from_fn(|g| S::as_simd_f32s(&sums[g]).0[part]);
+        for (input, weights) in inputs.iter().zip(weights) {
+            let input = simd.splat_f32s(*input);
+            for g in 0..GATES {
+                totals[g] = simd.mul_add_f32s(input, S::as_simd_f32s(&weights[g]).0[part], totals[g]);
+            }
+        }
+        for g in 0..GATES {
+            S::as_mut_simd_f32s(&mut sums[g]).0[part] = totals[g];
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use candle_core::Tensor;
 
-use super::*;
+use super::{regression::Room, *};
 use crate::search::{AskTell, Method, Search};
 
 /// A rotated, shifted quadratic with ripples.
@@ -103,14 +103,14 @@ fn weights_are_read_strictly() {
 
 #[test]
 fn the_memory_predicts_what_it_was_told() {
-    let mut memory = Memory::new(2, 16, 0.7);
+    let (mut memory, mut room) = (Memory::new(2, 16, 0.7), Room::default());
     let points: Vec<[f64; 2]> = (0..12).map(|i| [f64::from(i % 4) * 0.3, f64::from(i / 4) * 0.3]).collect();
     for p in &points {
-        memory.push(p, Some(cost(p)));
+        memory.push(p, Some(cost(p)), &mut room);
     }
-    memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view);
+    memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view, &mut room);
     for p in &points {
-        let (mean, deviation) = memory.predict(&[[p[0]; lanes::LANES], [p[1]; lanes::LANES]]);
+        let (mean, deviation) = memory.predict(&[[p[0]; lanes::LANES], [p[1]; lanes::LANES]], &mut room);
         assert!(
             (mean[3] - memory.look(Some(cost(p)))).abs() < 0.02,
             "{} {}",
@@ -123,12 +123,12 @@ fn the_memory_predicts_what_it_was_told() {
 
 #[test]
 fn the_memorys_gradient_is_that_of_its_mean() {
-    let mut memory = Memory::new(2, 16, 0.7);
+    let (mut memory, mut room) = (Memory::new(2, 16, 0.7), Room::default());
     for i in 0..12 {
         let p = [f64::from(i % 4) * 0.3, f64::from(i / 4) * 0.3];
-        memory.push(&p, if i == 5 { None } else { Some(cost(&p)) });
+        memory.push(&p, if i == 5 { None } else { Some(cost(&p)) }, &mut room);
     }
-    memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view);
+    memory.fit(&Controls::new(&[0.0; policy::OUTPUTS]).view, &mut room);
     let mut gradient = [[0.0; lanes::LANES]; 2];
     memory.gradient(&[[0.41; lanes::LANES], [0.23; lanes::LANES]], &mut gradient);
     let h = 1e-5;
@@ -136,7 +136,7 @@ fn the_memorys_gradient_is_that_of_its_mean() {
         let mut at = |d: f64| {
             let mut x = [0.41, 0.23];
             x[axis] += d;
-            memory.predict(&x.map(|x| [x; lanes::LANES])).0[0]
+            memory.predict(&x.map(|x| [x; lanes::LANES]), &mut room).0[0]
         };
         let central = (at(h) - at(-h)) / (2.0 * h);
         assert!(
@@ -144,5 +144,25 @@ fn the_memorys_gradient_is_that_of_its_mean() {
             "{central} {}",
             gradient[axis][0]
         );
+    }
+}
+
+#[test]
+fn a_memory_that_grew_is_one_made_at_once() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    // Whole lanes of points, and rests of them.
+    for count in [1, 7, 8, 9, 21, 40] {
+        let (mut memory, mut room) = (Memory::new(3, 40, 0.7), Room::default());
+        let points: Vec<f64> = (0..3 * count).map(|_| rng.random()).collect();
+        points.chunks(3).for_each(|p| memory.push(p, Some(cost(p)), &mut room));
+        let view = memory::View { nugget: 1e-4, ..Controls::new(&[0.0; policy::OUTPUTS]).view };
+        memory.fit(&view, &mut room);
+        let at: [_; 3] = std::array::from_fn(|_| std::array::from_fn(|_| rng.random()));
+        let (mean, deviation) = memory.predict(&at, &mut room);
+        memory.rebuild(&points, &view, 1.0, (0.0, 10.0), &mut memory::Rebuild::default());
+        let (again, deviation_again) = memory.predict(&at, &mut room);
+        for (a, b) in mean.iter().chain(&deviation).zip(again.iter().chain(&deviation_again)) {
+            assert!((a - b).abs() < 1e-8 * (1.0 + a.abs()), "{count}: {a} {b}");
+        }
     }
 }

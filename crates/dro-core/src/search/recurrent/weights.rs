@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{DType, Device};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::policy::{HIDDEN, OUTPUTS, PARAMETERS, ROW};
+use super::policy::{HIDDEN, Network, OUTPUTS, PARAMETERS, ROW};
 use crate::{Error, Result};
 
 static BUNDLED: &[u8] = include_bytes!("../../../weights/recurrent.safetensors");
@@ -16,7 +16,13 @@ const TENSORS: [(&str, usize); 4] =
 
 /// Parameters θ of the recurrent search, shared by every search that uses them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weights(Arc<[f32]>);
+pub struct Weights(Arc<Parameters>);
+
+#[derive(Debug, PartialEq)]
+struct Parameters {
+    theta: Vec<f32>,
+    network: Network,
+}
 
 impl Weights {
     /// How many parameters.
@@ -38,7 +44,7 @@ impl Weights {
 
     /// All zeros: the settings made by hand, nothing learned.
     pub fn untrained() -> Self {
-        Self(vec![0.0; PARAMETERS].into())
+        Self::of(vec![0.0; PARAMETERS])
     }
 
     /// From a flat vector of [`PARAMETERS`](Self::PARAMETERS) finite numbers.
@@ -53,12 +59,21 @@ impl Weights {
             };
             return Err(Error::argument("recurrent weights", format!("{PARAMETERS} finite numbers"), found));
         }
-        Ok(Self(theta.into()))
+        Ok(Self::of(theta.to_vec()))
+    }
+
+    fn of(theta: Vec<f32>) -> Self {
+        Self(Arc::new(Parameters { network: Network::new(&theta), theta }))
     }
 
     /// The parameters in order.
     pub fn theta(&self) -> &[f32] {
-        &self.0
+        &self.0.theta
+    }
+
+    /// The network of these parameters.
+    pub(super) fn network(&self) -> &Network {
+        &self.0.network
     }
 
     /// Reads a weights file, strictly: every tensor, no other, each of its shape.
@@ -98,7 +113,11 @@ impl Weights {
 /// The bundled weights are saved as `null`.
 impl Serialize for Weights {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        if *self == Self::bundled() { serializer.serialize_none() } else { self.0.serialize(serializer) }
+        if *self == Self::bundled() {
+            serializer.serialize_none()
+        } else {
+            self.theta().serialize(serializer)
+        }
     }
 }
 
