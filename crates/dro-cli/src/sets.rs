@@ -91,7 +91,8 @@ impl Sets {
         let camera = &self.frames.camera;
         let Some(sequence) = set.sequence() else {
             if camera.is_given() {
-                bail!("--intrinsics: expected only with sequences, found it with {}", set.name());
+                let what = if self.split.is_some() { "the list" } else { "the DeMoN set" };
+                bail!("--intrinsics: expected only with sequences, found it with {what} {}", set.name());
             }
             return Ok(set);
         };

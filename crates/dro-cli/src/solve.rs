@@ -1,6 +1,6 @@
 //! How to solve: the options that `run`, `demo`, `eval` and `ablate` share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -20,7 +20,7 @@ use crate::{
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OptimizerChoice {
-    /// The learned optimizer; needs --weights.
+    /// The learned optimizer, with --weights or the small weights that are bundled.
     Dro,
     /// Without weights: random search on a census cost.
     Patchmatch,
@@ -29,7 +29,8 @@ pub enum OptimizerChoice {
 /// How to solve.
 #[derive(Debug, Args)]
 pub struct Solve {
-    /// Weights of the learned optimizer, made by `dro weights import` or by training.
+    /// Weights of the learned optimizer, made by `dro weights import` or by training [default with --optimizer dro: bundled
+    /// small ones].
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// What finds depth and poses [default: dro with --weights, patchmatch without].
@@ -99,11 +100,8 @@ impl Solve {
                 bail!("--weights: expected none with --optimizer patchmatch, found {}", path.display())
             }
             (OptimizerChoice::Patchmatch, None) => self.patchmatch(),
-            (OptimizerChoice::Dro, None) => bail!(
-                "--weights: expected a file with --optimizer dro (see `dro weights import --help`), found none"
-            ),
-            (OptimizerChoice::Dro, Some(path)) => {
-                let Chosen { solver, size, about } = self.dro(path)?;
+            (OptimizerChoice::Dro, _) => {
+                let Chosen { solver, size, about } = self.dro()?;
                 Ok(Chosen { solver, size, about })
             }
         }
@@ -116,10 +114,9 @@ impl Solve {
     /// The learned optimizer, for what looks inside it.
     pub fn learned(&self) -> Result<Chosen<DroSolver>> {
         self.set_threads()?;
-        match (self.optimizer.unwrap_or(OptimizerChoice::Dro), &self.weights) {
-            (OptimizerChoice::Dro, Some(path)) => self.dro(path),
-            (OptimizerChoice::Dro, None) => bail!("--weights: expected a file, found none"),
-            (OptimizerChoice::Patchmatch, _) => bail!("--optimizer: expected dro, found patchmatch"),
+        match self.optimizer.unwrap_or(OptimizerChoice::Dro) {
+            OptimizerChoice::Dro => self.dro(),
+            OptimizerChoice::Patchmatch => bail!("--optimizer: expected dro, found patchmatch"),
         }
     }
 
@@ -143,10 +140,13 @@ impl Solve {
         Ok(Chosen { solver: Box::new(PatchMatchSolver::new(config)?), size: None, about })
     }
 
-    fn dro(&self, path: &Path) -> Result<Chosen<DroSolver>> {
+    fn dro(&self) -> Result<Chosen<DroSolver>> {
         let device = self.on.open()?;
         select_kernels(self.kernels.unwrap_or(KernelsChoice::Fast).into());
-        let weights = Weights::load_network(path)?;
+        let weights = match &self.weights {
+            Some(path) => Weights::load_network(path)?,
+            None => Weights::bundled()?,
+        };
         let net = DroNet::new(&weights.config, weights.var_builder(&device))?;
         let mut solver = DroSolver::new(net, device)?;
         let own = solver.iterations();
@@ -162,7 +162,7 @@ impl Solve {
         }
         let about = serde_json::json!({
             "optimizer": "dro",
-            "weights": path.to_string_lossy(),
+            "weights": self.weights.as_ref().map_or("bundled".into(), |path| path.to_string_lossy()),
             "network": weights.config,
             "stages": solver.iterations().stages,
             "inner": solver.iterations().inner,

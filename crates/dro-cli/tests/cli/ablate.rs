@@ -53,7 +53,6 @@ fn what_cannot_be_ablated_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let weights = weights().display();
-    ablate(&[room()], &out, "").refuses(&["--weights", "found none"]);
     ablate(&[room()], &out, "--optimizer patchmatch").refuses(&["--optimizer", "dro", "patchmatch"]);
     ablate(&[room()], &out, &format!("--weights {weights} --stages 0")).refuses(&["at least one stage"]);
     ablate(&[&folder.path().join("none")], &out, &format!("--weights {weights}")).refuses(&["none"]);

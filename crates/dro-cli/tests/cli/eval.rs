@@ -229,7 +229,6 @@ fn a_pose_that_is_not_finite_is_bad() {
 fn wrong_options_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    eval(&[room()], &out, "--optimizer dro").refuses(&["--weights", "found none"]);
     eval(&[], &out, "").refuses(&["<DATA>"]);
     for (options, parts) in [
         ("--min-depth 5 --max-depth 1", &["depth limits", "5 and 1"][..]),

@@ -34,7 +34,6 @@ fn wrong_files_are_refused_before_anything_is_written() {
     ] {
         run(room(), &out, &format!("--weights {}", path.display())).refuses(parts);
     }
-    run(room(), &out, "--optimizer dro").refuses(&["--weights", "dro weights import", "none"]);
     baseline(room(), &out, &format!("--weights {}", text.display())).refuses(&["--weights", "patchmatch"]);
     assert!(!out.exists());
 }
@@ -46,6 +45,18 @@ fn without_weights_the_baseline_is_used() {
     run(room(), &out, "--max-frames 2 --stages 0").works();
     let summary = fs::read_to_string(out.join("summary.json")).unwrap();
     assert!(summary.contains("\"optimizer\": \"patchmatch\""), "{summary}");
+}
+
+/// The small network that the program brings along, from where the search ends.
+#[test]
+fn the_bundled_weights_are_used_where_nothing_else_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    run(room(), &out, "--optimizer dro --max-frames 2 --size 48x64").works();
+    let summary = fs::read_to_string(out.join("summary.json")).unwrap();
+    for part in ["\"weights\": \"bundled\"", "\"start\": \"search\"", "\"fixed_poses\": true"] {
+        assert!(summary.contains(part), "no {part} in {summary}");
+    }
 }
 
 #[test]

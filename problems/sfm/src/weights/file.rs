@@ -13,6 +13,9 @@ use super::torch::Layout;
 use super::{ModelConfig, differences};
 use crate::{Error, Result};
 
+/// What [`Weights::bundled`] are called in messages.
+const BUNDLED: &str = "bundled weights";
+
 /// The metadata key that holds the configuration as JSON.
 pub(super) const CONFIG_KEY: &str = "dro_config";
 
@@ -43,17 +46,32 @@ impl Weights {
     /// Which tensors there are is not looked at; see [`load_network`](Self::load_network).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        Self::of_bytes(path, &std::fs::read(path).map_err(Error::io(path))?)
+    }
+
+    /// The small network that this program brings along, trained on generated scenes only (docs/training.md): runs start where
+    /// the search without weights ends, and updates move depth.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub fn bundled() -> Result<Self> {
+        let weights =
+            Self::of_bytes(Path::new(BUNDLED), include_bytes!("../../weights/compact.safetensors"))?;
+        weights.check(&super::expected_shapes(&weights.config))?;
+        Ok(weights)
+    }
+
+    fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         let wrong = |found: String| Error::input(path, "a safetensors file of weights", found);
         if bytes.is_empty() {
             return Err(wrong("an empty file".into()));
         }
-        if Layout::starting(&bytes).is_some() {
+        if Layout::starting(bytes).is_some() {
             return Err(wrong("a PyTorch checkpoint, which has to be imported first".into()));
         }
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(one_line(&e)))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| wrong(one_line(&e)))?;
         let config = config_of(header.metadata().as_ref()).map_err(wrong)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(one_line(&e)))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(one_line(&e)))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             if !matches!(view.dtype(), Dtype::F16 | Dtype::BF16 | Dtype::F32) {
