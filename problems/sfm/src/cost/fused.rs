@@ -2,10 +2,10 @@
 
 use candle_core::{Device, Result, Tensor};
 use dro_core::{Cost, cells::CpuValues};
-use dro_vision::euler;
-use nalgebra::{Matrix3, Vector3, Vector6};
+use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
 
+use super::camera::Camera;
 use crate::network::InverseDepthRange;
 
 /// Features with the channels of a pixel side by side, so that a sample is four runs of memory.
@@ -97,16 +97,11 @@ impl FusedCost {
         Ok(Cost { total: Tensor::new(totals, &Device::Cpu)?, map: Some(map) })
     }
 
-    /// One per pair: `K·R·K⁻¹` and `K·t`.
-    fn cameras(&self, poses: &[f32]) -> Vec<(Matrix3<f32>, Vector3<f32>)> {
-        let numbers = |pose: &[f32]| Vector6::from_iterator(pose.iter().map(|&v| f64::from(v)));
+    /// One per pair.
+    fn cameras(&self, poses: &[f32]) -> Vec<Camera> {
         let camera = |(i, pose): (usize, &[f32])| {
-            let k = &self.intrinsics[i / self.dims.count];
-            let (fx, fy, cx, cy) = (k[(0, 0)], k[(1, 1)], k[(0, 2)], k[(1, 2)]);
-            let inverse = Matrix3::new(1.0 / fx, 0.0, -cx / fx, 0.0, 1.0 / fy, -cy / fy, 0.0, 0.0, 1.0);
-            let pose = euler::isometry(&numbers(pose));
-            let turned = k * pose.rotation.to_rotation_matrix().matrix() * inverse;
-            (turned.cast(), (k * pose.translation.vector).cast())
+            let pose = std::array::from_fn(|k| pose.get(k).map_or(0.0, |&v| f64::from(v)));
+            Camera::new(&self.intrinsics[i / self.dims.count], &pose)
         };
         poses.chunks_exact(6).enumerate().map(camera).collect()
     }
@@ -117,7 +112,7 @@ impl FusedCost {
         b: usize,
         y: usize,
         inverse: &[f32],
-        cameras: &[(Matrix3<f32>, Vector3<f32>)],
+        cameras: &[Camera],
         maps: Maps,
         out: &mut [&mut [f32]],
     ) -> f64 {
@@ -129,7 +124,7 @@ impl FusedCost {
         for start in (0..width).step_by(TILE) {
             let pixels = TILE.min(width - start);
             tile.fill(0.0);
-            for (i, (turned, moved)) in cameras.iter().enumerate() {
+            for (i, Camera { turned, moved }) in cameras.iter().enumerate() {
                 let neighbour = &self.neighbours[(b * count + i) * plane..][..plane];
                 for (p, sample) in tile.chunks_exact_mut(channels).take(pixels).enumerate() {
                     let x = start + p;

@@ -1,6 +1,7 @@
 //! Costs of depth and poses. Another cost is another [`CostFunction`](dro_core::CostFunction) over [`sfm_space`]: the
 //! network and the driver need no change.
 
+mod camera;
 pub mod census;
 mod edge_filter;
 mod feature_metric;

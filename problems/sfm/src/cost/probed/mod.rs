@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use dro_core::{BlockId, Cost, CostFunction, Point, Space};
-use dro_vision::euler;
-use nalgebra::{Matrix3, Vector3, Vector6};
+use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
 
+use super::camera::Camera;
 use crate::{Error, Result, network::InverseDepthRange};
 use census::CensusMaps;
 pub use config::{Comparison, ProbeConfig};
@@ -346,25 +346,6 @@ impl CostFunction for ProbedCost {
 
     fn evaluate(&self, at: &Point, block: BlockId) -> dro_core::Result<Cost> {
         self.evaluate_at(at, block).map_err(dro_core::Error::outside)
-    }
-}
-
-/// Where a target's pixel is seen: `turned · (x, y, 1) + inverse depth · moved`, in homogeneous coordinates.
-#[derive(Debug, Clone, Copy)]
-struct Camera {
-    /// `K·R·K⁻¹`.
-    turned: Matrix3<f32>,
-    /// `K·t`.
-    moved: Vector3<f32>,
-}
-
-impl Camera {
-    fn new(k: &Matrix3<f64>, pose: &[f64; 6]) -> Self {
-        let (fx, fy, cx, cy) = (k[(0, 0)], k[(1, 1)], k[(0, 2)], k[(1, 2)]);
-        let inverse = Matrix3::new(1.0 / fx, 0.0, -cx / fx, 0.0, 1.0 / fy, -cy / fy, 0.0, 0.0, 1.0);
-        let pose = euler::isometry(&Vector6::from_column_slice(pose));
-        let turned = k * pose.rotation.to_rotation_matrix().matrix() * inverse;
-        Self { turned: turned.cast(), moved: (k * pose.translation.vector).cast() }
     }
 }
 
