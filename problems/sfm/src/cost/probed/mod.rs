@@ -135,7 +135,11 @@ impl ProbedCost {
     ) -> Result<Self> {
         probes.validate()?;
         let (batch, pairs) = (target.dim(0)?, neighbours.dim(0)?);
-        if batch == 0 || pairs == 0 || pairs % batch != 0 || target.dims()[1..] != neighbours.dims()[1..] {
+        if batch * height * width == 0
+            || pairs == 0
+            || pairs % batch != 0
+            || target.dims()[1..] != neighbours.dims()[1..]
+        {
             let found = format!("{:?} and {:?}", target.dims(), neighbours.dims());
             return Err(Error::argument("neighbours", "as many of the target's size for each target", found));
         }
@@ -309,6 +313,12 @@ impl ProbedCost {
             .chunks_exact(6)
             .map(|pose| std::array::from_fn(|i| f64::from(pose[i])))
             .collect();
+        let (cells, pairs) =
+            (self.intrinsics.len() * self.dims.plane(), self.intrinsics.len() * self.dims.count);
+        if (inverse.len(), poses.len()) != (cells, pairs) {
+            let found = format!("{} and {}", inverse.len(), poses.len());
+            return Err(Error::argument("point", format!("{cells} inverse depths and {pairs} poses"), found));
+        }
         let ((map, totals), n, channels) = if block == super::INVERSE_DEPTH {
             (self.depth_map(&inverse, &poses), self.intrinsics.len(), ProbeConfig::DEPTH_CHANNELS)
         } else {

@@ -162,6 +162,11 @@ fn what_does_not_fit_is_named() {
         message(&target, &target.narrow(2, 0, 48).unwrap(), &k, good).starts_with("neighbours: expected")
     );
     assert!(message(&target, &target, &k.narrow(1, 0, 2).unwrap(), good).starts_with("intrinsics: expected"));
+    let space = crate::cost::sfm_space(6, 8, 1).unwrap();
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let other = space.point(vec![zeros(&[1, 1, 6, 8]), zeros(&[1, 1, 6])]).unwrap();
+    let error = census(&sample).evaluate(&other, POSES).unwrap_err().to_string();
+    assert!(error.contains("192 inverse depths and 1 poses"), "{error}");
     let odd = target.narrow(2, 0, 50).unwrap();
     assert!(message(&odd, &odd, &k, good).starts_with("images: expected sides that are multiples of 8"));
 }
