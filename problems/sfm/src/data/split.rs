@@ -1,7 +1,7 @@
 //! Lists of the images that a published comparison uses.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     path::{Path, PathBuf},
 };
 
@@ -55,14 +55,18 @@ pub(crate) fn listed(root: &Path, list: &Path, options: &OpenOptions) -> Result<
     let OpenOptions { start, stride, max_frames, layout } = *options;
     let most = max_frames.unwrap_or(usize::MAX);
     let mut opened: BTreeMap<PathBuf, Listed> = BTreeMap::new();
+    // Recognising a folder reads it: once for all images in it.
+    let mut folders: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
     for line in lines.into_iter().skip(start).step_by(stride.max(1)).take(most) {
         let wrong = |what: &str, path: &Path| {
             Error::input(list, format!("{what} in line {}", line.number), path.display().to_string())
         };
-        let folder = folder_of(&line.target).ok_or_else(|| wrong("an image of a sequence", &line.target))?;
+        let own = line.target.parent().unwrap_or(root);
+        let folder = folders.entry(own.to_path_buf()).or_insert_with(|| folder_of(own));
+        let folder = folder.clone().ok_or_else(|| wrong("an image of a sequence", &line.target))?;
         let sequence = match opened.entry(folder.clone()) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
                 let sequence = Sequence::open(&folder, layout)?;
                 let name = folder.strip_prefix(root).unwrap_or(&folder).to_string_lossy().replace('\\', "/");
                 entry.insert(Listed { name, sequence, targets: Vec::new() })
@@ -100,9 +104,8 @@ fn parsed(root: &Path, line: &str, number: usize) -> std::result::Result<Line, S
     }
 }
 
-/// The image's folder, or the nearest one above it that is a sequence.
-fn folder_of(image: &Path) -> Option<PathBuf> {
-    let own = image.parent()?;
+/// The folder of an image, or the nearest one above it that is a sequence.
+fn folder_of(own: &Path) -> Option<PathBuf> {
     let known = |folder: &&Path| {
         folder.is_dir() && Layout::recognise(folder).is_ok_and(|layout| layout != Layout::ImageFolder)
     };

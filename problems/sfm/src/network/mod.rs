@@ -92,9 +92,8 @@ pub struct Encoded {
 #[derive(Debug, Clone)]
 enum Seen {
     FeatureMetric,
-    Probed(ProbeConfig),
-    /// With the target, and the neighbours batch-major.
-    ProbedImages(ProbeConfig, Tensor, Tensor),
+    /// With the target and the neighbours, batch-major, where images are compared, not features.
+    Probed(ProbeConfig, Option<(Tensor, Tensor)>),
 }
 
 impl Encoded {
@@ -106,12 +105,10 @@ impl Encoded {
         let (k, range) = (&self.intrinsics, self.range);
         Ok(match &self.seen {
             Seen::FeatureMetric => Box::new(self.feature_metric_cost()?),
-            Seen::Probed(probes) => {
-                let (target, neighbours) = (&self.target_features, &self.neighbour_features);
-                Box::new(ProbedCost::of_features(target, neighbours, k, range, *probes)?)
-            }
-            Seen::ProbedImages(probes, target, neighbours) => {
-                Box::new(ProbedCost::of_images(target, neighbours, k, range, *probes)?)
+            Seen::Probed(probes, images) => {
+                let features = || (self.target_features.clone(), self.neighbour_features.clone());
+                let (target, neighbours) = images.clone().unwrap_or_else(features);
+                Box::new(ProbedCost::new(&target, &neighbours, k, range, *probes)?)
             }
         })
     }
@@ -279,12 +276,11 @@ impl DroNet {
 
     /// The start values at the image's size, `[batch, 1, h, w]`.
     pub fn full_size_start(&self, encoded: &Encoded) -> Result<Tensor> {
-        let own =
-            if encoded.mask.is_none() { Some(self.start_mask(&encoded.target_features)?) } else { None };
-        let Some(mask) = encoded.mask.as_ref().or(own.as_ref()) else {
-            return Err(crate::Error::argument("mask", "that of the encoded views", "none"));
+        let mask = match &encoded.mask {
+            Some(mask) => mask.clone(),
+            None => self.start_mask(&encoded.target_features)?,
         };
-        let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), mask, STRIDE)?;
+        let upsampled = dro_vision::convex_upsample(encoded.start.get(INVERSE_DEPTH), &mask, STRIDE)?;
         Ok(encoded.range.scale(&upsampled)?)
     }
 
@@ -313,10 +309,15 @@ impl DroNet {
     fn seen(&self, target: &Tensor, neighbours: &[Tensor]) -> Result<Seen> {
         Ok(match self.config.probes {
             None => Seen::FeatureMetric,
-            Some(probes) if probes.comparison == Comparison::Features => Seen::Probed(probes),
             Some(probes) => {
-                let neighbours = batch_major(&Tensor::cat(neighbours, 0)?, target.dim(0)?, neighbours.len())?;
-                Seen::ProbedImages(probes, target.clone(), neighbours)
+                let images = match probes.comparison {
+                    Comparison::Features => None,
+                    Comparison::Census => {
+                        let all = Tensor::cat(neighbours, 0)?;
+                        Some((target.clone(), batch_major(&all, target.dim(0)?, neighbours.len())?))
+                    }
+                };
+                Seen::Probed(probes, images)
             }
         })
     }

@@ -15,7 +15,10 @@ use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
 
 use super::camera::Camera;
-use crate::{Error, Result, network::InverseDepthRange};
+use crate::{
+    Error, Result,
+    network::{InverseDepthRange, STRIDE},
+};
 use census::CensusMaps;
 pub use config::{Comparison, ProbeConfig};
 use features::FeatureMaps;
@@ -92,49 +95,28 @@ impl Maps {
 }
 
 impl ProbedCost {
-    /// From features: `target` `[batch, c, h, w]`, `neighbours` `[batch · neighbours, c, h, w]`, batch-major;
-    /// `intrinsics` `[batch, 3, 3]` at their resolution. Their gradients end here.
+    /// By [`ProbeConfig::comparison`] from features, `target` `[batch, c, h, w]`, or from images in [0, 1], `[batch, 3, 8·h, 8·w]`;
+    /// `neighbours` likewise with `batch · neighbours` in front, batch-major. `intrinsics` `[batch, 3, 3]` at `h × w`. Gradients
+    /// end here.
     ///
     /// # Errors
     /// If a probe is out of range or shapes do not fit.
-    pub fn of_features(
+    pub fn new(
         target: &Tensor,
         neighbours: &Tensor,
         intrinsics: &Tensor,
         range: InverseDepthRange,
         probes: ProbeConfig,
-    ) -> Result<Self> {
-        let (_, _, height, width) = target.dims4()?;
-        let maps = Maps::Features(FeatureMaps::new(target, neighbours)?);
-        Self::new(maps, (target, neighbours), (height, width), (intrinsics, range, probes))
-    }
-
-    /// From images in [0, 1]: `target` `[batch, 3, 8·h, 8·w]`, `neighbours` `[batch · neighbours, 3, 8·h, 8·w]`,
-    /// batch-major; `intrinsics` `[batch, 3, 3]` at 1/8 of them.
-    ///
-    /// # Errors
-    /// If a probe is out of range or shapes do not fit.
-    pub fn of_images(
-        target: &Tensor,
-        neighbours: &Tensor,
-        intrinsics: &Tensor,
-        range: InverseDepthRange,
-        probes: ProbeConfig,
-    ) -> Result<Self> {
-        let (_, _, height, width) = target.dims4()?;
-        let size = (height / crate::network::STRIDE, width / crate::network::STRIDE);
-        let maps = Maps::Census(CensusMaps::new(target, neighbours)?);
-        Self::new(maps, (target, neighbours), size, (intrinsics, range, probes))
-    }
-
-    fn new(
-        maps: Maps,
-        (target, neighbours): (&Tensor, &Tensor),
-        (height, width): (usize, usize),
-        (intrinsics, range, probes): (&Tensor, InverseDepthRange, ProbeConfig),
     ) -> Result<Self> {
         probes.validate()?;
-        let (batch, pairs) = (target.dim(0)?, neighbours.dim(0)?);
+        let (batch, _, height, width) = target.dims4()?;
+        let pairs = neighbours.dim(0)?;
+        let (maps, height, width) = match probes.comparison {
+            Comparison::Features => (Maps::Features(FeatureMaps::new(target, neighbours)?), height, width),
+            Comparison::Census => {
+                (Maps::Census(CensusMaps::new(target, neighbours)?), height / STRIDE, width / STRIDE)
+            }
+        };
         if batch * height * width == 0
             || pairs == 0
             || pairs % batch != 0

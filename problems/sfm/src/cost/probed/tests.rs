@@ -40,11 +40,15 @@ fn images(sample: &Sample) -> (Tensor, Tensor) {
     (image(0), Tensor::cat(&others, 0).unwrap())
 }
 
+fn by_census() -> ProbeConfig {
+    ProbeConfig { comparison: Comparison::Census, ..ProbeConfig::default() }
+}
+
 fn census(sample: &Sample) -> ProbedCost {
     let (target, neighbours) = images(sample);
     let k = intrinsics_tensor(&sample.camera, 1, &Device::Cpu).unwrap();
     let k = dro_vision::scale_intrinsics(&k, 0.125).unwrap();
-    ProbedCost::of_images(&target, &neighbours, &k, RANGE, ProbeConfig::default()).unwrap()
+    ProbedCost::new(&target, &neighbours, &k, RANGE, by_census()).unwrap()
 }
 
 /// Colours at 1/8 in place of learned features.
@@ -53,7 +57,7 @@ fn colours(sample: &Sample) -> ProbedCost {
     let small = |x: &Tensor| (x.avg_pool2d(8).unwrap() * 10.0).unwrap();
     let k = intrinsics_tensor(&sample.camera, 1, &Device::Cpu).unwrap();
     let k = dro_vision::scale_intrinsics(&k, 0.125).unwrap();
-    ProbedCost::of_features(&small(&target), &small(&neighbours), &k, RANGE, ProbeConfig::default()).unwrap()
+    ProbedCost::new(&small(&target), &small(&neighbours), &k, RANGE, ProbeConfig::default()).unwrap()
 }
 
 /// The map of the first batch element or pair, with the probes' costs in the places of slopes and curvatures.
@@ -149,15 +153,15 @@ fn what_does_not_fit_is_named() {
     let sample = sample(1);
     let (target, _) = images(&sample);
     let k = Tensor::zeros((1, 3, 3), DType::F32, &Device::Cpu).unwrap();
-    let bad = ProbeConfig { translation: [0.1, 0.0], ..ProbeConfig::default() };
+    let bad = ProbeConfig { translation: [0.1, 0.0], ..by_census() };
     let message = |target: &Tensor, neighbours: &Tensor, k: &Tensor, probes| {
-        ProbedCost::of_images(target, neighbours, k, RANGE, probes).unwrap_err().to_string()
+        ProbedCost::new(target, neighbours, k, RANGE, probes).unwrap_err().to_string()
     };
     assert_eq!(
         message(&target, &target, &k, bad),
         "probes.translation: expected above 0, at most 1000, found 0"
     );
-    let good = ProbeConfig::default();
+    let good = by_census();
     assert!(
         message(&target, &target.narrow(2, 0, 48).unwrap(), &k, good).starts_with("neighbours: expected")
     );
