@@ -16,7 +16,7 @@ use nalgebra::Isometry3;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeFilter, warp::Warp};
+use super::{EdgeFilter, EpipolarCost, warp::Warp};
 use super::{INVERSE_DEPTH, POSES};
 use crate::{Error, Map, Result, patchmatch::PoseChart};
 
@@ -46,7 +46,8 @@ const fn chess_board() -> [(usize, usize); 24] {
 pub struct CensusConfig {
     /// Grey differences (0 to 1) up to this count as "neither brighter nor darker".
     pub tolerance: f64,
-    /// Cost (0 to 1) of a pixel that a neighbour does not see.
+    /// Cost (0 to 1) of a pixel that a neighbour does not see. Pixels that match by chance cost about 0.35: more than that, and
+    /// what is hidden or past the border takes any depth at which it would be seen.
     pub unseen: f64,
     /// How far the depth block's map is smoothed, pixels.
     pub reach_px: f64,
@@ -56,7 +57,7 @@ pub struct CensusConfig {
 
 impl Default for CensusConfig {
     fn default() -> Self {
-        Self { tolerance: 0.008, unseen: 0.5, reach_px: 4.0, contrast: 0.1 }
+        Self { tolerance: 0.008, unseen: 0.22, reach_px: 4.0, contrast: 0.1 }
     }
 }
 
@@ -88,7 +89,8 @@ impl CensusConfig {
 ///
 /// All costs are in [0, 1]. `total` is the mean over pixels of the cost combined over the neighbours (half their mean,
 /// half the least of them, because a pixel is often hidden from one neighbour and seen by another), before smoothing,
-/// for either block.
+/// for either block. Where matched points are [known](Self::with_matches), what they cost is added to each neighbour's map
+/// for poses, and its mean to the total.
 #[derive(Debug, Clone)]
 pub struct CensusCost {
     space: Space,
@@ -103,6 +105,16 @@ pub struct CensusCost {
     smoothing: Arc<EdgeFilter>,
     bounds: (f32, f32),
     target: Arc<Vec<f32>>,
+    /// One per neighbour, or none at all.
+    matches: Arc<Vec<Option<Matches>>>,
+}
+
+/// What matched points of one neighbour cost.
+#[derive(Debug)]
+struct Matches {
+    cost: EpipolarCost,
+    reach_px: f64,
+    weight: f64,
 }
 
 impl CensusCost {
@@ -161,9 +173,32 @@ impl CensusCost {
             smoothing: Arc::new(smoothing),
             bounds: (lower as f32, upper as f32),
             target: Arc::new(target.values().to_vec()),
+            matches: Arc::default(),
         };
         cost.signs = cost.target_signs(&grey(target));
         Ok(cost)
+    }
+
+    /// With points matched between the target and neighbours, in their order: their mean cost, which is half where they are
+    /// `reach_px` from where a pose says, is added `weight` times.
+    pub(crate) fn with_matches(
+        mut self,
+        matches: Vec<Option<EpipolarCost>>,
+        reach_px: f64,
+        weight: f64,
+    ) -> Self {
+        let matches = matches.into_iter().map(|cost| cost.map(|cost| Matches { cost, reach_px, weight }));
+        self.matches = Arc::new(matches.collect());
+        self
+    }
+
+    /// What each neighbour's matched points cost.
+    fn of_matches(&self, poses: &[Isometry3<f64>]) -> Vec<f64> {
+        let of = |(n, pose): (usize, &Isometry3<f64>)| {
+            let matches = self.matches.get(n).and_then(Option::as_ref);
+            matches.map_or(0.0, |m| m.weight * m.cost.at(pose, m.reach_px))
+        };
+        poses.iter().enumerate().map(of).collect()
     }
 
     /// Rows and columns.
@@ -325,19 +360,25 @@ impl CostFunction for CensusCost {
         let values =
             |id| at.get(id).to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
         let (inv_depth, poses) = (values(INVERSE_DEPTH)?, values(POSES)?);
-        let costs: Vec<Vec<f32>> = poses
-            .chunks(6)
+        let poses: Vec<Isometry3<f64>> = poses.chunks(6).map(PoseChart::decode).collect();
+        let mut costs: Vec<Vec<f32>> = poses
+            .iter()
             .zip(&self.neighbours)
-            .map(|(pose, grey)| self.disagreement(grey, &PoseChart::decode(pose), &inv_depth))
+            .map(|(pose, grey)| self.disagreement(grey, pose, &inv_depth))
             .collect();
         let mut combined = self.combine(&costs);
+        let of_matches = self.of_matches(&poses);
         let sum: f64 = combined.iter().map(|&c| f64::from(c)).sum();
-        let total = Tensor::new(&[(sum / combined.len() as f64) as f32], at.device())?;
+        let total = sum / combined.len() as f64 + of_matches.iter().sum::<f64>() / poses.len() as f64;
+        let total = Tensor::new(&[total as f32], at.device())?;
         let (h, w) = (self.height, self.width);
         let map = if block == INVERSE_DEPTH {
             self.smoothing.apply(&mut combined);
             Tensor::from_vec(combined, (1, 1, h, w), at.device())?
         } else {
+            for (costs, own) in costs.iter_mut().zip(of_matches).filter(|(_, own)| *own > 0.0) {
+                costs.iter_mut().for_each(|cost| *cost += own as f32);
+            }
             Tensor::from_vec(costs.concat(), (costs.len(), 1, h, w), at.device())?
         };
         Ok(Cost { total, map: Some(map) })

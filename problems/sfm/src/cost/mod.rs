@@ -4,6 +4,7 @@
 mod camera;
 pub mod census;
 mod edge_filter;
+mod epipolar;
 mod feature_metric;
 mod fused;
 mod one_pass;
@@ -14,6 +15,7 @@ use dro_core::{Block, BlockId, Space};
 
 pub use census::{CensusConfig, CensusCost};
 pub(crate) use edge_filter::EdgeFilter;
+pub(crate) use epipolar::EpipolarCost;
 pub use feature_metric::FeatureMetricCost;
 pub use probed::{Comparison, ProbeConfig, ProbedCost};
 

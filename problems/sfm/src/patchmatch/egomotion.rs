@@ -4,8 +4,8 @@ use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion};
 use rayon::prelude::*;
 
-use super::{profile::Profile, pyramid::reduced, search::mixed, volume::Volume};
-use crate::{Map, Result};
+use super::{profile::Profile, pyramid::reduced, relative::Relative, search::mixed, volume::Volume};
+use crate::{Map, Result, cost::EpipolarCost};
 
 /// What the poses' search found.
 pub(super) struct Egomotion {
@@ -18,6 +18,9 @@ pub(super) struct Egomotion {
     pub(super) moving: f64,
     pub(super) evaluations: usize,
 }
+
+/// Every so many pixels of the larger of two sizes are looked at.
+const STRIDE: usize = 3;
 
 struct Pair {
     still: f64,
@@ -52,8 +55,7 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
 
     let radius = (images[1].0.width() / 7).clamp(4, 24);
-    let stride = 3;
-    let fine = Volume::new(images[1], cameras[1], tolerance, base, (radius, stride))?;
+    let fine = Volume::new(images[1], cameras[1], tolerance, base, (radius, STRIDE))?;
     let focal = cameras[1].fx;
     let limit = 2.0 * radius as f64 / focal;
     let still = Profile::new(vec![&fine], limit, focal).rotation(base, 1.0, 80, mixed(seed, 11))?.0;
@@ -71,10 +73,36 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
     Ok(Pair { still, moving, pose, fine, upper })
 }
 
-/// `full` are grey images at the working size.
+/// The pose on which matched points agree, as [`pair`] gives one that it has to search.
+fn matched(
+    images: (&Map, &Map),
+    camera: Pinhole,
+    tolerance: f32,
+    relative: &Relative,
+    seed: u64,
+) -> Result<Pair> {
+    // Corners may all be far away beside a near wall without any.
+    let most = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let at = |percent: usize| values.get(values.len() * percent / 100).copied().unwrap_or(0.0);
+        (1.5 * at(98)).max(3.5 * at(50))
+    };
+    let points = relative.matches.points(&relative.pose);
+    let (inverse, moved): (Vec<f64>, Vec<f64>) = points.iter().map(|p| (p.inverse, p.moved)).unzip();
+    let radius = ((most(moved) * camera.fx) as usize + 4).clamp(8, 56);
+    let upper = most(inverse).clamp(2.0 / camera.fx, 2.0 * radius as f64 / camera.fx);
+    let fine = Volume::new(images, camera, tolerance, relative.pose.rotation, (radius, STRIDE))?;
+    let profile = Profile::new(vec![&fine], upper, camera.fx);
+    let still = profile.rotation(relative.still, 1.0, 80, mixed(seed, 11))?.0;
+    let moving = profile.total(&[relative.pose]);
+    Ok(Pair { still, moving, pose: relative.pose, fine, upper })
+}
+
+/// Images are grey, at the working size; `matches` has what matched points of each neighbour agree on.
 pub(super) fn estimate(
     target: &Map,
     neighbours: &[Map],
+    matches: &[Option<Relative>],
     camera: Pinhole,
     tolerance: f32,
     seed: u64,
@@ -88,10 +116,14 @@ pub(super) fn estimate(
     let small = |m: &Map| -> Result<[Map; 2]> { Ok([reduced(m, sizes[0])?, reduced(m, sizes[1])?]) };
     let cameras = [camera.resized(size, sizes[0])?, camera.resized(size, sizes[1])?];
     let target = small(target)?;
-    let pairs = neighbours.par_iter().enumerate().map(|(i, n)| {
+    let pairs = neighbours.par_iter().zip(matches).enumerate().map(|(i, (n, relative))| {
         let n = small(n)?;
         let images = [(&target[0], &n[0]), (&target[1], &n[1])];
-        pair(images, cameras, tolerance, mixed(seed, i as u64))
+        let seed = mixed(seed, i as u64);
+        match relative {
+            Some(relative) => matched(images[1], cameras[1], tolerance, relative, seed),
+            None => pair(images, cameras, tolerance, seed),
+        }
     });
     let pairs = pairs.collect::<Result<Vec<_>>>()?;
     // The neighbour whose translation explains most sets the scale.
@@ -124,14 +156,17 @@ pub(super) fn estimate(
         chosen.push(best.1);
         volumes.push(&p.fine);
     }
-    let joint = Profile::new(volumes, lead.upper, cameras[1].fx);
-    let (moving, poses) = if chosen.len() > 1 {
+    let of_matches: Vec<Option<&EpipolarCost>> =
+        order.iter().map(|&n| matches[n].as_ref().map(|relative| &relative.matches)).collect();
+    let joint = Profile::new(volumes, lead.upper, cameras[1].fx).with_matches(of_matches);
+    let poses = if chosen.len() > 1 {
         let starts = (0..2).map(|_| chosen.clone()).collect();
         let mut found = joint.refined(starts, (0.1, 0.5), 400, mixed(seed, 77))?;
-        found.swap_remove(0)
+        found.swap_remove(0).1
     } else {
-        (lead.moving, chosen)
+        chosen
     };
+    let moving = joint.total(&poses);
     let still = pairs.iter().map(|p| p.still).sum::<f64>() / pairs.len() as f64;
     let mut depths = joint.depths(&poses);
     depths.sort_by(|a, b| a.0.total_cmp(&b.0));

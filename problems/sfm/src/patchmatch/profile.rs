@@ -8,11 +8,17 @@ use dro_core::{BlockId, Budget, CostFunction, Schedule, cost_fn, minimize};
 use nalgebra::{Isometry3, Translation3, Unit, UnitQuaternion, Vector3};
 use rayon::prelude::*;
 
-use super::{cma::CmaEs, volume::Volume};
-use crate::Result;
+use super::{
+    cma::CmaEs,
+    relative::{EPIPOLAR_PX, MATCHES_WEIGHT},
+    volume::Volume,
+};
+use crate::{Result, cost::EpipolarCost};
 
-/// Inverse depths tried for every pixel.
+/// Inverse depths tried for every pixel, at least.
 const PLANES: usize = 32;
+/// Pixels between two of them, at most.
+const PLANE_PX: f64 = 1.5;
 /// What a depth quite unlike its surroundings' costs, as a share of what chance costs.
 const PRICE: f32 = 0.3;
 /// Displacements that differ by this many pixels are quite unlike.
@@ -23,13 +29,30 @@ pub(super) struct Profile<'a> {
     pub(super) volumes: Vec<&'a Volume>,
     pub(super) inv_depths: Vec<f32>,
     pub(super) focal_px: f64,
+    /// Matched points of each neighbour, where there are any; they count in searches only.
+    pub(super) matches: Vec<Option<&'a EpipolarCost>>,
 }
 
 impl<'a> Profile<'a> {
     /// Inverse depths are even from 0 to `upper`.
     pub(super) fn new(volumes: Vec<&'a Volume>, upper: f64, focal_px: f64) -> Self {
-        let at = |i: usize| (upper * i as f64 / (PLANES - 1) as f64) as f32;
-        Self { volumes, inv_depths: (0..PLANES).map(at).collect(), focal_px }
+        let planes = ((upper * focal_px / PLANE_PX).ceil() as usize).clamp(PLANES, 4 * PLANES);
+        let at = |i: usize| (upper * i as f64 / (planes - 1) as f64) as f32;
+        Self { volumes, inv_depths: (0..planes).map(at).collect(), focal_px, matches: Vec::new() }
+    }
+
+    /// With what matched points cost in searches.
+    pub(super) fn with_matches(self, matches: Vec<Option<&'a EpipolarCost>>) -> Self {
+        Self { matches, ..self }
+    }
+
+    /// What searches minimize.
+    fn searched(&self, poses: &[Isometry3<f64>]) -> f64 {
+        let of = |(pose, matches): (&Isometry3<f64>, &Option<&EpipolarCost>)| {
+            matches.map_or(0.0, |matches| matches.at(pose, EPIPOLAR_PX))
+        };
+        let sum: f64 = poses.iter().zip(&self.matches).map(of).sum();
+        self.total(poses) + MATCHES_WEIGHT * sum / poses.len().max(1) as f64
     }
 
     /// Calls `f` with each pixel's costs at every inverse depth.
@@ -136,7 +159,7 @@ impl<'a> Profile<'a> {
     ) -> Result<(f64, Vec<Isometry3<f64>>)> {
         let dim = 6 * start.len() - 1;
         let decode = |v: &[f64]| self.moved(start, mean, spread, v);
-        let cost = cost_fn(dim, |v: &[f64]| self.total(&decode(v)))?;
+        let cost = cost_fn(dim, |v: &[f64]| self.searched(&decode(v)))?;
         let origin = cost.space().point(vec![Tensor::zeros((1, dim), DType::F64, &Device::Cpu)?])?;
         let schedule = Schedule::single(BlockId(0), evaluations);
         let mut strategy = CmaEs::new(dim, 1.0, seed);
@@ -188,7 +211,8 @@ impl<'a> Profile<'a> {
             let v = Vector3::new(v[0], v[1], v[2]) * (pixels / self.focal_px);
             UnitQuaternion::from_scaled_axis(v) * base
         };
-        let still = Profile { volumes: self.volumes.clone(), inv_depths: vec![0.0], ..*self };
+        let still =
+            Profile { volumes: self.volumes.clone(), inv_depths: vec![0.0], matches: Vec::new(), ..*self };
         let cost = cost_fn(3, |v: &[f64]| {
             still.total(&[Isometry3::from_parts(Translation3::identity(), decode(v))])
         })?;
@@ -243,7 +267,7 @@ impl<'a> Profile<'a> {
 }
 
 /// Two directions across a vector and each other.
-fn across(v: &Vector3<f64>) -> (Vector3<f64>, Vector3<f64>) {
+pub(super) fn across(v: &Vector3<f64>) -> (Vector3<f64>, Vector3<f64>) {
     let axis = Unit::try_new(*v, 1e-12).unwrap_or(Vector3::z_axis());
     let other = if axis.z.abs() < 0.9 { Vector3::z() } else { Vector3::x() };
     let e1 = axis.cross(&other).normalize();
@@ -251,7 +275,7 @@ fn across(v: &Vector3<f64>) -> (Vector3<f64>, Vector3<f64>) {
 }
 
 /// `n` directions spread evenly over the sphere (the Fibonacci lattice; González 2010).
-fn sphere(n: usize) -> impl Iterator<Item = Vector3<f64>> {
+pub(super) fn sphere(n: usize) -> impl Iterator<Item = Vector3<f64>> {
     let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
     (0..n).map(move |i| {
         let z = 1.0 - (2.0 * i as f64 + 1.0) / n as f64;

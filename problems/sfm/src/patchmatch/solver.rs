@@ -7,6 +7,7 @@ use nalgebra::Isometry3;
 use super::{
     PatchMatchConfig, PoseChart, SweepSgm, egomotion,
     pyramid::{common_size, enlarged, grey, reduced},
+    relative,
     search::{Found, Search, mixed},
 };
 use crate::{
@@ -45,6 +46,10 @@ impl Solver for PatchMatchSolver {
         let (height, width) = common_size(views)?;
         let target = grey(&views.target)?;
         let neighbours = views.neighbours.iter().map(grey).collect::<Result<Vec<_>>>()?;
+        let matches = relative::matched(&target, &neighbours, views.camera, mixed(config.seed, 20_000))?;
+        if watch.interrupted() {
+            return Err(Error::Interrupted);
+        }
         let scale = (config.max_width as f64 / width as f64).min(1.0);
         let side = |n: usize| ((n as f64 * scale).round() as usize).max(8);
         let size = (side(height), side(width));
@@ -52,12 +57,17 @@ impl Solver for PatchMatchSolver {
         let neighbours = neighbours.iter().map(|n| reduced(n, size)).collect::<Result<Vec<_>>>()?;
         let camera = views.camera.resized((height, width), size)?;
         let tolerance = config.census.tolerance as f32;
-        let ego = egomotion::estimate(&target, &neighbours, camera, tolerance, config.seed)?;
+        let ego = egomotion::estimate(&target, &neighbours, &matches, camera, tolerance, config.seed)?;
         if watch.interrupted() {
             return Err(Error::Interrupted);
         }
         let (low, high) = ego.range;
-        let cost = CensusCost::new(&target, &neighbours, camera, ego.range, &config.census)?;
+        let agreeing = matches.into_iter().map(|relative| Some(relative?.matches)).collect();
+        let cost = CensusCost::new(&target, &neighbours, camera, ego.range, &config.census)?.with_matches(
+            agreeing,
+            relative::EPIPOLAR_PX,
+            relative::MATCHES_WEIGHT,
+        );
         let flat = Tensor::full((0.5 * (low + high)) as f32, (1, 1, size.0, size.1), &Device::Cpu)?;
         let pose_tensor = |poses: &[Isometry3<f64>]| {
             let poses: Vec<f32> = poses.iter().flat_map(PoseChart::encode).collect();

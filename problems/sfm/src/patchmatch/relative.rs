@@ -1,0 +1,205 @@
+//! The pose of one neighbour from matched points alone, whatever the distance between the cameras.
+//!
+//! How many matches a pose explains has plateaus and many basins. So the count is first made soft, over many pixels, and then
+//! harder (graduated non-convexity; Blake & Zisserman 1987), and at each step minimized by [`CmaEs`] from what is best so far.
+
+use candle_core::{DType, Device, Tensor};
+use dro_core::{BlockId, Budget, CostFunction, Schedule, cost_fn, minimize};
+use dro_vision::Pinhole;
+use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
+use rayon::prelude::*;
+
+use super::{
+    cma::CmaEs,
+    keypoints::Keypoints,
+    profile::{across, sphere},
+    pyramid::reduced,
+    search::mixed,
+};
+use crate::{Map, Result, cost::EpipolarCost};
+
+/// Distance from the epipolar line that counts half, pixels: in the end, and what the matches weigh in later searches with.
+pub(super) const EPIPOLAR_PX: f64 = 1.5;
+/// What they weigh against the mean cost of pixels.
+pub(super) const MATCHES_WEIGHT: f64 = 1.0;
+/// Directions of translation tried.
+const DIRECTIONS: usize = 24;
+/// Points of an image.
+const KEYPOINTS: usize = 1500;
+/// Images wider than this are reduced to it, pixels.
+const MOST_WIDE: usize = 960;
+/// Fewer matches are not searched, and fewer that agree are chance.
+const FEWEST: usize = 20;
+/// Nor is a smaller share of them believed.
+const SHARE: f64 = 0.3;
+
+/// A pose that matches agree on.
+pub(super) struct Relative {
+    /// Translation of length 1.
+    pub(super) pose: Isometry3<f64>,
+    /// The rotation that explains most without a translation.
+    pub(super) still: UnitQuaternion<f64>,
+    /// Those that agree.
+    pub(super) matches: EpipolarCost,
+}
+
+/// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
+pub(super) fn matched(
+    target: &Map,
+    neighbours: &[Map],
+    camera: Pinhole,
+    seed: u64,
+) -> Result<Vec<Option<Relative>>> {
+    let size = (target.height(), target.width());
+    let scale = (MOST_WIDE as f64 / size.1 as f64).min(1.0);
+    let side = |n: usize| ((n as f64 * scale).round() as usize).max(1);
+    let small = (side(size.0), side(size.1));
+    let camera = camera.resized(size, small)?;
+    let keypoints = |image: &Map| Keypoints::new(&reduced(image, small)?, KEYPOINTS);
+    let own = keypoints(target)?;
+    let of = |(n, neighbour): (usize, &Map)| {
+        let matches = own.matches(&keypoints(neighbour)?);
+        agreed(&EpipolarCost::new(&matches, &camera), mixed(seed, n as u64))
+    };
+    neighbours.par_iter().enumerate().map(of).collect()
+}
+
+/// `None` where matches are few or do not agree.
+fn agreed(matches: &EpipolarCost, seed: u64) -> Result<Option<Relative>> {
+    if matches.len() < FEWEST {
+        return Ok(None);
+    }
+    let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2]));
+    let still = |v: &[f64]| Isometry3::from_parts(Translation3::identity(), turned(v));
+    let (_, v) = lowest(3, 0.1, 300, mixed(seed, 0), |v| matches.of_rotation(&still(v), 30.0))?;
+    let rotation = turned(&v);
+
+    let starts: Vec<Isometry3<f64>> =
+        sphere(DIRECTIONS).map(|t| Isometry3::from_parts(Translation3::from(t), rotation)).collect();
+    let mut found = refined(matches, &starts, (12.0, 0.3), 400, mixed(seed, 1))?;
+    for (kept, reach_px, step, evaluations) in [(8, 4.0, 0.1, 800), (3, EPIPOLAR_PX, 0.03, 1500)] {
+        found.truncate(kept);
+        let starts: Vec<_> = found.iter().map(|(_, pose)| *pose).collect();
+        found = refined(matches, &starts, (reach_px, step), evaluations, mixed(seed, kept as u64))?;
+    }
+    let Some((_, pose)) = found.into_iter().next() else { return Ok(None) };
+    let agreeing = matches.explained(&pose, EPIPOLAR_PX);
+    let enough = agreeing.len() >= FEWEST && agreeing.len() as f64 >= SHARE * matches.len() as f64;
+    Ok(enough.then_some(Relative { pose, still: rotation, matches: agreeing }))
+}
+
+/// Each start refined, best first; `step` is the first step of directions in radians, half of it that of rotations.
+fn refined(
+    matches: &EpipolarCost,
+    starts: &[Isometry3<f64>],
+    (reach_px, step): (f64, f64),
+    evaluations: usize,
+    seed: u64,
+) -> Result<Vec<(f64, Isometry3<f64>)>> {
+    let search = |(i, start): (usize, &Isometry3<f64>)| {
+        let t = start.translation.vector;
+        let (e1, e2) = across(&t);
+        let moved = |v: &[f64]| {
+            let turn = UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2]) * 0.5);
+            let t = (t + e1 * v[3] + e2 * v[4]).normalize();
+            Isometry3::from_parts(Translation3::from(t), turn * start.rotation)
+        };
+        let (cost, v) =
+            lowest(5, step, evaluations, mixed(seed, i as u64), |v| matches.at(&moved(v), reach_px))?;
+        Ok((cost, moved(&v)))
+    };
+    let mut found = starts.par_iter().enumerate().map(search).collect::<Result<Vec<_>>>()?;
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    Ok(found)
+}
+
+/// The least of a cost of `dim` numbers around zeros.
+fn lowest(
+    dim: usize,
+    step: f64,
+    evaluations: usize,
+    seed: u64,
+    cost: impl Fn(&[f64]) -> f64 + Send + Sync,
+) -> Result<(f64, Vec<f64>)> {
+    let cost = cost_fn(dim, cost)?;
+    let origin = cost.space().point(vec![Tensor::zeros((1, dim), DType::F64, &Device::Cpu)?])?;
+    let mut strategy = CmaEs::new(dim, step, seed);
+    let schedule = Schedule::single(BlockId(0), evaluations);
+    let found = minimize(&cost, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
+    let total = f64::from(found.best_total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN));
+    Ok((total, found.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn camera() -> Pinhole {
+        Pinhole::from_fov_deg(60.0, 480, 640).unwrap()
+    }
+
+    fn pose(t: [f64; 3], w: [f64; 3]) -> Isometry3<f64> {
+        let t = Translation3::from(Vector3::from(t).normalize());
+        Isometry3::from_parts(t, UnitQuaternion::from_scaled_axis(Vector3::from(w)))
+    }
+
+    /// `count` points of a room seen by both cameras to half a pixel, and `wrong` pairs of places that have nothing to do with
+    /// each other.
+    fn matches(
+        pose: &Isometry3<f64>,
+        count: usize,
+        wrong: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<[[f32; 2]; 2]> {
+        let camera = camera();
+        let mut found = Vec::new();
+        while found.len() < count {
+            let pixel = nalgebra::Point2::new(rng.random_range(0.0..640.0), rng.random_range(0.0..480.0));
+            let point = pose * camera.backproject(&pixel, rng.random_range(2.0..9.0));
+            let Some(seen) = camera.project(&point) else { continue };
+            if (0.0..640.0).contains(&seen.x) && (0.0..480.0).contains(&seen.y) {
+                let seen = [seen.x + rng.random_range(-0.5..0.5), seen.y + rng.random_range(-0.5..0.5)];
+                found.push([[pixel.x as f32, pixel.y as f32], seen.map(|x| x as f32)]);
+            }
+        }
+        let mut place = || [rng.random_range(0.0..640.0), rng.random_range(0.0..480.0)];
+        found.extend((0..wrong).map(|_| [place(), place()]));
+        found
+    }
+
+    #[test]
+    fn poses_are_found_among_wrong_matches() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        // Sideways, forward, and turned by 20 degrees.
+        let poses = [
+            pose([1.0, 0.1, 0.0], [0.0, 0.02, 0.0]),
+            pose([0.1, 0.0, -1.0], [0.01, 0.0, 0.05]),
+            pose([-0.7, 0.3, 0.4], [0.05, 0.34, -0.03]),
+        ];
+        for (seed, truth) in poses.into_iter().enumerate() {
+            let matches = matches(&truth, 150, 100, &mut rng);
+            let found = agreed(&EpipolarCost::new(&matches, &camera()), seed as u64).unwrap().unwrap();
+            let turned = found.pose.rotation.angle_to(&truth.rotation).to_degrees();
+            let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
+            assert!(turned < 0.3 && off < 1.5, "{seed}: {turned} and {off} degrees");
+            assert!((140..200).contains(&found.matches.len()), "{}", found.matches.len());
+        }
+    }
+
+    #[test]
+    fn chance_is_not_believed() {
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let truth = pose([1.0, 0.0, 0.0], [0.0; 3]);
+        for (right, wrong) in [(0, 200), (12, 0), (15, 200)] {
+            let matches = matches(&truth, right, wrong, &mut rng);
+            assert!(
+                agreed(&EpipolarCost::new(&matches, &camera()), 0).unwrap().is_none(),
+                "{right}, {wrong}"
+            );
+        }
+    }
+}
