@@ -2,8 +2,9 @@
 //!
 //! `cargo run -p dro-examples --example sfm_two_view`
 //!
-//! The images are two views of a rendered room, solved by the weights-free baseline. With weights, only the solver
-//! changes: `DroSolver::new(DroNet::new(&weights.config, weights.var_builder(&device))?, device)?`.
+//! The images are two views of a rendered room, solved by the weights-free baseline. With weights, such as
+//! `Weights::bundled()?`, which the program `dro` uses, only the solver changes:
+//! `DroSolver::new(DroNet::new(&weights.config, weights.var_builder(&device))?, device)?`.
 
 use candle_core::Device;
 use dro_sfm::{

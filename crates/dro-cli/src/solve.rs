@@ -22,20 +22,19 @@ use crate::{
 pub enum OptimizerChoice {
     /// The learned optimizer, with --weights or the small weights that are bundled.
     Dro,
-    /// Without weights: random search on a census cost.
+    /// The baseline without weights: random search on a census cost.
     Patchmatch,
 }
 
 /// How to solve.
 #[derive(Debug, Args)]
 pub struct Solve {
-    /// Weights of the learned optimizer, made by `dro weights import` or by training [default with --optimizer dro: bundled
-    /// small ones].
+    /// Weights of the learned optimizer, made by `dro weights import` or by training [default: bundled small ones].
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// What finds depth and poses [default: dro with --weights, patchmatch without].
-    #[arg(long, value_enum)]
-    optimizer: Option<OptimizerChoice>,
+    /// What finds depth and poses.
+    #[arg(long, value_enum, default_value_t = OptimizerChoice::Dro)]
+    optimizer: OptimizerChoice,
     /// Neighbours of every frame, as offsets: 1 is the next image, -1 the one before. Frames at the ends use those
     /// they have.
     #[arg(
@@ -48,7 +47,7 @@ pub struct Solve {
     )]
     pub neighbours: Vec<i64>,
     /// Height x width that images are brought to, rounded to what the optimizer accepts (multiples of 16 for dro)
-    /// [default: the weights' own; without weights the images' own, at most 640 wide].
+    /// [default: that of the weights given; without --weights the images' own, at most 640 wide].
     #[arg(long, value_name = "HxW", value_parser = values::size)]
     size: Option<(usize, usize)>,
     /// Stages, m; any number from 0 [default: the weights' own].
@@ -71,7 +70,8 @@ pub struct Solve {
     /// Threads to use [default: one per core, or RAYON_NUM_THREADS].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Seed of the random search and of the demo's room; the learned optimizer uses none.
+    /// Seed of --optimizer patchmatch and of the demo's room; the learned optimizer uses none, and where it starts by search,
+    /// that is always the same one.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// No progress bar and no closing text.
@@ -79,7 +79,7 @@ pub struct Solve {
     pub quiet: bool,
 }
 
-/// A solver and the size it likes.
+/// A solver and the size it likes, if one.
 pub struct Chosen<S: ?Sized = dyn Solver> {
     pub solver: Box<S>,
     size: Option<(usize, usize)>,
@@ -87,15 +87,9 @@ pub struct Chosen<S: ?Sized = dyn Solver> {
 }
 
 impl Solve {
-    /// What was asked for; otherwise the learned optimizer where there are weights, and the baseline where there are none.
-    fn choice(&self) -> OptimizerChoice {
-        let own = if self.weights.is_some() { OptimizerChoice::Dro } else { OptimizerChoice::Patchmatch };
-        self.optimizer.unwrap_or(own)
-    }
-
     pub fn solver(&self) -> Result<Chosen> {
         self.set_threads()?;
-        match (self.choice(), &self.weights) {
+        match (self.optimizer, &self.weights) {
             (OptimizerChoice::Patchmatch, Some(path)) => {
                 bail!("--weights: expected none with --optimizer patchmatch, found {}", path.display())
             }
@@ -114,7 +108,7 @@ impl Solve {
     /// The learned optimizer, for what looks inside it.
     pub fn learned(&self) -> Result<Chosen<DroSolver>> {
         self.set_threads()?;
-        match self.optimizer.unwrap_or(OptimizerChoice::Dro) {
+        match self.optimizer {
             OptimizerChoice::Dro => self.dro(),
             OptimizerChoice::Patchmatch => bail!("--optimizer: expected dro, found patchmatch"),
         }
@@ -170,10 +164,12 @@ impl Solve {
             "start": solver.start(),
             "device": self.on.device.to_string(),
         });
-        Ok(Chosen { solver: Box::new(solver), size: Some(weights.config.image_size), about })
+        // Start values of heads fit the shape of image they were trained on; the bundled network starts by search, which takes any.
+        let size = self.weights.is_some().then_some(weights.config.image_size);
+        Ok(Chosen { solver: Box::new(solver), size, about })
     }
 
-    /// The size that was asked for, or else the one the solver likes.
+    /// The size that was asked for, or else the one the solver likes; none is left to the images.
     pub fn size<S: ?Sized>(&self, chosen: &Chosen<S>) -> Option<(usize, usize)> {
         self.size.or(chosen.size)
     }

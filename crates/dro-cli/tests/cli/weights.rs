@@ -3,8 +3,9 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use candle_core::{Device, Tensor};
-use dro_sfm::weights::{Weights, formula_weights};
+use dro_sfm::weights::{ModelConfig, Weights, formula_weights};
 
+use super::eval::demon;
 use crate::fixture::*;
 
 fn checkpoint(name: &str) -> PathBuf {
@@ -38,24 +39,56 @@ fn wrong_files_are_refused_before_anything_is_written() {
     assert!(!out.exists());
 }
 
-#[test]
-fn without_weights_the_baseline_is_used() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    run(room(), &out, "--max-frames 2 --stages 0").works();
-    let summary = fs::read_to_string(out.join("summary.json")).unwrap();
-    assert!(summary.contains("\"optimizer\": \"patchmatch\""), "{summary}");
-}
-
 /// The small network that the program brings along, from where the search ends.
 #[test]
 fn the_bundled_weights_are_used_where_nothing_else_is_given() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    run(room(), &out, "--optimizer dro --max-frames 2 --size 48x64").works();
-    let summary = fs::read_to_string(out.join("summary.json")).unwrap();
-    for part in ["\"weights\": \"bundled\"", "\"start\": \"search\"", "\"fixed_poses\": true"] {
-        assert!(summary.contains(part), "no {part} in {summary}");
+    let pair = demon(&["mvs_1"]);
+    for (name, input) in [
+        ("run", format!("{} --max-frames 2", room().display())),
+        ("eval", pair.path().display().to_string()),
+        ("demo", "--frames 2".into()),
+    ] {
+        let out = folder.path().join(name);
+        let mut command = dro();
+        command.args(["sfm", name]).args(input.split_whitespace());
+        ran(command.args(["--size", "32x48", "--out"]).arg(&out)).works();
+        let solver = &summary(&out)["settings"]["solver"];
+        for (at, value) in [
+            ("/optimizer", serde_json::json!("dro")),
+            ("/weights", "bundled".into()),
+            ("/start", "search".into()),
+            ("/network/fixed_poses", true.into()),
+        ] {
+            assert_eq!(solver.pointer(at), Some(&value), "{name}: {at} of {solver}");
+        }
+    }
+}
+
+/// Weights that are given bring the size they were trained with; the bundled ones and the baseline take the images' own.
+#[test]
+fn the_size_is_that_of_the_weights_given_or_the_images_own() {
+    let (images, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for index in 0..2 {
+        let part = image::open(image(index)).unwrap().crop_imm(20, 20, 41, 30);
+        part.save(images.path().join(format!("a{index}.png"))).unwrap();
+    }
+    let weights = folder.path().join("larger.safetensors");
+    let config = ModelConfig { image_size: (48, 64), ..config() };
+    formula_weights(&config).unwrap().save(&weights).unwrap();
+    for (index, (options, optimizer, size)) in [
+        (format!("--weights {}", weights.display()), "dro", [48, 64]),
+        (String::new(), "dro", [32, 48]),
+        ("--optimizer patchmatch".into(), "patchmatch", [30, 41]),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let out = folder.path().join(index.to_string());
+        run(images.path(), &out, &format!("--fov 65 --stages 0 {options}")).works();
+        let summary = summary(&out);
+        assert_eq!(summary["settings"]["solver"]["optimizer"], *optimizer, "{options}");
+        assert_eq!(summary["size"], serde_json::json!(size), "{options}");
     }
 }
 
