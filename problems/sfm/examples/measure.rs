@@ -6,6 +6,7 @@
 //! cargo run --release -p dro-sfm --example measure -- profile HxW NEIGHBOURS [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- error HxW NEIGHBOURS SCENES
+//! cargo run --release -p dro-sfm --example measure -- starts HxW SCENES ROTATION_DEG TRANSLATION
 //! ```
 //!
 //! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads; `DRO_DEVICE=cuda:0` measures
@@ -21,6 +22,8 @@ mod layers;
 mod network;
 #[path = "measure/precision.rs"]
 mod precision;
+#[path = "measure/starts.rs"]
+mod starts;
 #[path = "measure/train.rs"]
 mod train;
 
@@ -53,10 +56,15 @@ fn main() {
             let [neighbours, scenes] = [neighbours, scenes].map(|n| n.parse().expect("a number"));
             precision::error(side(size), neighbours, scenes)
         }
+        ["starts", size, scenes, rotation_deg, translation] => {
+            let [rotation_deg, translation] =
+                [rotation_deg, translation].map(|n| n.parse().expect("a number"));
+            starts::starts(side(size), scenes.parse().expect("a number"), rotation_deg, translation)
+        }
         ["layers", size, rest @ ..] => layers::layers(side(size), repeats(rest.first())),
         _ => {
             panic!(
-                "expected forward, train, profile, layers or error (see the head of this file), found {words:?}"
+                "expected forward, train, profile, layers, error or starts (see the head of this file), found {words:?}"
             )
         }
     };

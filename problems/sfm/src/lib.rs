@@ -58,5 +58,5 @@ pub mod weights;
 
 pub use error::{Error, Result};
 pub use map::Map;
-pub use sample::Sample;
+pub use sample::{Sample, SampleStart};
 pub use solver::{Estimate, Solver, Unwatched, Update, Views, Watch};

@@ -19,6 +19,17 @@ pub struct Sample {
     pub depth: Map,
     /// `neighbour_from_target` of each neighbour, metres.
     pub poses: Vec<Isometry3<f64>>,
+    /// Where another solver ended, if one was asked.
+    pub start: Option<SampleStart>,
+}
+
+/// Depth and poses of a [`Sample`] that are not true: where another solver ended, for an optimizer to start from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleStart {
+    /// The target's inverse depth, 1/m, above 0, at the sample's size.
+    pub inv_depth: Map,
+    /// `neighbour_from_target` of each neighbour, metres.
+    pub poses: Vec<Isometry3<f64>>,
 }
 
 impl Sample {
@@ -50,15 +61,28 @@ impl Sample {
         if !self.poses.iter().all(finite) {
             return wrong("pose", "finite numbers".into(), "others".into());
         }
+        let Some(start) = &self.start else { return Ok(()) };
+        let map = &start.inv_depth;
+        if (map.height(), map.width()) != self.size || start.poses.len() != self.poses.len() {
+            let found = format!("{}x{} and {}", map.height(), map.width(), start.poses.len());
+            return wrong("start", format!("{height}x{width} and {} poses", self.poses.len()), found);
+        }
+        if !map.values().iter().all(|x| x.is_finite() && *x > 0.0) || !start.poses.iter().all(finite) {
+            return wrong("start", "finite poses and inverse depths above 0".into(), "others".into());
+        }
         Ok(())
     }
 
-    /// The same scene in other units: depth and translations times `factor`. Images do not change, as scale cannot be
-    /// seen.
+    /// The same scene in other units: depth and translations times `factor`, those of the start too. Images do not
+    /// change, as scale cannot be seen.
     pub fn scaled(mut self, factor: f64) -> Self {
         self.depth = self.depth.mapped(|depth| (f64::from(depth) * factor) as f32);
         for pose in &mut self.poses {
             pose.translation.vector *= factor;
+        }
+        if let Some(start) = &mut self.start {
+            start.inv_depth = start.inv_depth.mapped(|x| (f64::from(x) / factor) as f32);
+            start.poses.iter_mut().for_each(|pose| pose.translation.vector *= factor);
         }
         self
     }

@@ -3,9 +3,9 @@
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
 
-use crate::{Map, Result, Sample};
+use crate::{Map, Result, Sample, SampleStart};
 
-/// The sample as a mirror shows it: images, depth, camera and poses together, so that it is as true as before.
+/// The sample as a mirror shows it: images, depth, camera, poses and start together, so that it is as true as before.
 ///
 /// With F = diag(−1, 1, 1): a point p is at F·p, so a pose T becomes F·T·F; the principal point moves from c_x to
 /// w − 1 − c_x. Twice is the identity.
@@ -21,6 +21,15 @@ pub fn flipped(sample: &Sample) -> Result<Sample> {
         camera: mirrored_camera(&sample.camera, width)?,
         depth: Map::new(height, width, depth)?,
         poses: sample.poses.iter().map(mirrored_pose).collect(),
+        start: sample.start.as_ref().map(mirrored_start).transpose()?,
+    })
+}
+
+fn mirrored_start(start: &SampleStart) -> Result<SampleStart> {
+    let map = &start.inv_depth;
+    Ok(SampleStart {
+        inv_depth: Map::new(map.height(), map.width(), mirrored(map.values(), map.width()))?,
+        poses: start.poses.iter().map(mirrored_pose).collect(),
     })
 }
 

@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::SampleStart;
 use crate::scene::{Generated, GeneratedConfig};
 
 fn sample(index: u64) -> Sample {
@@ -35,14 +36,19 @@ fn warp_difference(sample: &Sample) -> f64 {
 #[test]
 fn mirroring_twice_is_the_identity() {
     for index in 0..4 {
-        let sample = sample(index);
+        let mut sample = sample(index);
+        let inv_depth = sample.depth.mapped(|depth| 1.0 / (depth + 0.1));
+        let poses = sample.poses.iter().map(|pose| pose.inverse()).collect();
+        sample.start = Some(SampleStart { inv_depth, poses });
+        sample.check().unwrap();
         let twice = flipped(&flipped(&sample).unwrap()).unwrap();
         assert_eq!(
-            (&twice.images, &twice.depth, &twice.poses),
-            (&sample.images, &sample.depth, &sample.poses)
+            (&twice.images, &twice.depth, &twice.poses, &twice.start),
+            (&sample.images, &sample.depth, &sample.poses, &sample.start)
         );
         assert!((twice.camera.cx - sample.camera.cx).abs() < 1e-12);
-        assert_ne!(flipped(&sample).unwrap().images, sample.images);
+        let once = flipped(&sample).unwrap();
+        assert!(once.images != sample.images && once.start != sample.start);
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) use memory::Work;
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
+pub(crate) use searched::cell_middles;
 pub(crate) use solver::isometries;
 pub use solver::{DroSolver, Iterations};
 use start::{PlainStart, batch_major};

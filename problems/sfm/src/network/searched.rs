@@ -6,7 +6,7 @@ use dro_vision::euler;
 
 use super::{InverseDepthRange, STRIDE};
 use crate::{
-    Estimate, Result,
+    Estimate, Map, Result,
     cost::{INVERSE_DEPTH, POSES},
     weights::ModelConfig,
 };
@@ -15,14 +15,7 @@ use crate::{
 /// middle of its range of depths where no median was set.
 pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Result<Point> {
     let unit = config.middle_depth_m();
-    let map = &found.inv_depth;
-    let (rows, columns) = (map.height() / STRIDE, map.width() / STRIDE);
-    // The pixel in the middle of each cell: a mean would be between near and far at edges, where nothing is.
-    let middle = |i: usize| {
-        let (y, x) = (i / columns * STRIDE + STRIDE / 2, i % columns * STRIDE + STRIDE / 2);
-        map.values()[y * map.width() + x]
-    };
-    let cells: Vec<f32> = (0..rows * columns).map(middle).collect();
+    let cells = cell_middles(&found.inv_depth);
     let mut sorted = cells.clone();
     sorted.sort_by(f32::total_cmp);
     // In 1/m times this, the median inverse depth is that of the unit.
@@ -44,6 +37,17 @@ pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Re
     Ok(heads.with(INVERSE_DEPTH, inverse_depth)?.with(POSES, poses)?)
 }
 
+/// The pixel in the middle of each cell of 8x8, row by row: a mean would be between near and far at edges, where nothing
+/// is.
+pub(crate) fn cell_middles(map: &Map) -> Vec<f32> {
+    let (rows, columns) = (map.height() / STRIDE, map.width() / STRIDE);
+    let middle = |i: usize| {
+        let (y, x) = (i / columns * STRIDE + STRIDE / 2, i % columns * STRIDE + STRIDE / 2);
+        map.values()[y * map.width() + x]
+    };
+    (0..rows * columns).map(middle).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -51,7 +55,6 @@ mod tests {
     use nalgebra::{Isometry3, Vector3};
 
     use super::*;
-    use crate::Map;
 
     #[test]
     fn units_are_those_of_the_training() {

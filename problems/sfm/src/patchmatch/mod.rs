@@ -20,6 +20,7 @@
 
 mod cma;
 mod config;
+mod depth;
 mod egomotion;
 mod gauge;
 mod keypoints;

@@ -4,7 +4,12 @@ use dro_train::{OptimizerConfig, RateKind, RatePiece, RateSchedule, Settings, Va
 use serde::{Deserialize, Serialize};
 
 use super::{BatchNorm, FolderConfig, GuideConfig, ObjectiveConfig, Phase, StartConfig, phase::check_size};
-use crate::{Error, Result, augment::AugmentConfig, scene::GeneratedConfig, weights::ModelConfig};
+use crate::{
+    Error, Result,
+    augment::AugmentConfig,
+    scene::GeneratedConfig,
+    weights::{ModelConfig, StartValues},
+};
 
 /// A training, as in a TOML file. Every key has a default; `docs/configs/sfm.toml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,6 +178,9 @@ impl TrainingConfig {
         self.model.validate()?;
         self.loss.validate()?;
         self.guide.validate()?;
+        if self.guide.search && self.model.start != StartValues::Search {
+            return Err(Error::argument("guide.search", "false, or model.start = \"search\"", true));
+        }
         self.augment.validate()?;
         self.data.generated.validate()?;
         if self.phases.is_empty() {

@@ -185,6 +185,7 @@ impl Recording {
             depth,
             poses: poses.iter().skip(1).map(|neighbour| neighbour.inv_mul(target)).collect(),
             images: images.into_iter().map(|(image, _)| image).collect(),
+            start: None,
         };
         sample.check().map_err(|error| Error::input(&first.image, "a usable sample", error.to_string()))?;
         Ok(sample)

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Map, Result, Sample,
     cost::{INVERSE_DEPTH, POSES},
-    network::{InverseDepthRange, STRIDE},
+    network::{InverseDepthRange, STRIDE, cell_middles},
 };
 
 /// How often, and how near to the truth, runs start in training.
@@ -22,6 +22,9 @@ use crate::{
 /// theirs. Where another solver finds the start
 /// ([`StartValues::Search`](crate::weights::StartValues)) the heads are not trained, and validation starts like training;
 /// otherwise it starts where the heads say.
+///
+/// In use a run that starts by search starts where the search is wrong, which no noise resembles. With `search` it does
+/// in training too: the search is asked for the depth at poses that are off by the noise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuideConfig {
@@ -34,6 +37,11 @@ pub struct GuideConfig {
     pub translation: f64,
     /// Likewise of the logarithm of depth: mostly smooth, a third of it each cell's own, twice of it in few rectangles.
     pub depth: f64,
+    /// Whether generated scenes start where the search without weights ends
+    /// ([`PatchMatchSolver::depth`](crate::patchmatch::PatchMatchSolver::depth)) at poses with the noise above, all of
+    /// them: `share` and `depth` do not apply. They do to recorded sequences, and in phases with no stages, where nothing
+    /// searches.
+    pub search: bool,
 }
 
 /// Part of the noise that is each cell's own.
@@ -61,9 +69,11 @@ impl GuideConfig {
 
     /// Where the poses of a sample start, unless the heads say.
     fn poses(&self, truth: &[Isometry3<f64>], rng: &mut ChaCha8Rng) -> Option<Vec<Isometry3<f64>>> {
-        if !rng.random_bool(self.share) {
-            return None;
-        }
+        rng.random_bool(self.share).then(|| self.noisy(truth, rng))
+    }
+
+    /// Poses with noise.
+    pub(super) fn noisy(&self, truth: &[Isometry3<f64>], rng: &mut ChaCha8Rng) -> Vec<Isometry3<f64>> {
         let part: f64 = rng.random_range(0.0..=1.0);
         let mut noise = |deviation: f64| {
             Vector3::from([(); 3].map(|()| part * deviation * rng.sample::<f64, _>(StandardNormal)))
@@ -73,7 +83,7 @@ impl GuideConfig {
             let shift = noise(self.translation * pose.translation.vector.norm());
             Isometry3::from_parts((pose.translation.vector + shift).into(), turn * pose.rotation)
         };
-        Some(truth.iter().map(moved).collect())
+        truth.iter().map(moved).collect()
     }
 
     /// Where the inverse depth of a sample starts, 1/m at 1/8 of the image, unless the heads say.
@@ -133,7 +143,8 @@ pub struct Guide {
 }
 
 impl Guide {
-    /// For samples, each with its own random numbers; `None` where none is guided.
+    /// For samples, each with its own random numbers; `None` where none is guided. A sample's own start comes before
+    /// what would be drawn.
     pub(super) fn draw<'a>(
         config: &GuideConfig,
         samples: impl Iterator<Item = (&'a Sample, ChaCha8Rng)>,
@@ -145,13 +156,15 @@ impl Guide {
         let (scale, shift) = range.scale_and_shift();
         for (sample, mut rng) in samples {
             let flag = |used: bool| f32::from(u8::from(used));
-            let starts = config.poses(&sample.poses, &mut rng);
+            let own = sample.start.as_ref();
+            let starts = own.map(|own| own.poses.clone()).or_else(|| config.poses(&sample.poses, &mut rng));
             poses_used.push(flag(starts.is_some()));
             let starts = starts.unwrap_or_else(|| sample.poses.clone());
             neighbours = starts.len();
             poses.extend(starts.iter().flat_map(|pose| euler::parameters(pose).data.0[0]).map(|x| x as f32));
             size = (sample.size.0 / STRIDE, sample.size.1 / STRIDE);
-            let start = config.inverse_depth(&sample.depth, &mut rng);
+            let start = own.map(|own| cell_middles(&own.inv_depth));
+            let start = start.or_else(|| config.inverse_depth(&sample.depth, &mut rng));
             depth_used.push(flag(start.is_some()));
             let start = start.unwrap_or_else(|| vec![0.0; size.0 * size.1]);
             depths.extend(start.iter().map(|x| ((f64::from(*x) - shift) / scale).clamp(0.0, 1.0) as f32));

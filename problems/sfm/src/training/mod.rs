@@ -6,6 +6,7 @@
 //! | `phase` | parts of a training: size, iterations, batch |
 //! | `source` | where samples come from |
 //! | `prefetch` | the samples of the next step, made while this one is computed |
+//! | `searched` | starts where the search without weights ends |
 //! | `folder` | samples of a recorded sequence |
 //! | `batch` | samples as tensors |
 //! | `guide` | poses that start near the truth |
@@ -32,6 +33,10 @@ mod guide;
 mod objective;
 mod phase;
 mod prefetch;
+mod searched;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod searched_tests;
 mod session;
 mod source;
 mod start;

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{FolderConfig, folder::Folder};
+use super::{FolderConfig, GuideConfig, folder::Folder, searched};
 use crate::{
     Error, Result, Sample,
     augment::AugmentConfig,
@@ -34,6 +34,8 @@ struct Pool {
     scenes: Generated,
     /// How many there are; 0: no end.
     count: u64,
+    /// How wrong the poses are that the search's depth belongs to; `None`: scenes have no starts.
+    search: Option<GuideConfig>,
     made: Arc<Mutex<HashMap<Kind, Arc<Sample>>>>,
 }
 
@@ -42,16 +44,25 @@ type Kind = (u64, usize, (usize, usize));
 
 impl Pool {
     fn sample(&self, number: u64, neighbours: usize, size: (usize, usize)) -> Result<Sample> {
-        if self.count == 0 {
-            return self.scenes.sample(number, neighbours, size);
-        }
-        let kind = (number % self.count, neighbours, size);
+        let number = if self.count == 0 { number } else { number % self.count };
+        let kind = (number, neighbours, size);
         let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sample) = made().get(&kind).cloned() {
-            return Ok((*sample).clone());
-        }
+        let known = made().get(&kind).cloned();
         // The lock is not held meanwhile: other threads make other scenes.
-        let sample = self.scenes.sample(kind.0, neighbours, size)?;
+        let mut sample = match &known {
+            Some(sample) => (**sample).clone(),
+            None => self.scenes.sample(number, neighbours, size)?,
+        };
+        let searched = sample.start.is_some();
+        match &self.search {
+            Some(guide) if !searched => sample.start = searched::start(&sample, guide, number)?,
+            Some(_) => (),
+            None => sample.start = None,
+        }
+        // A start that is known already stays, even if it is not asked for this time.
+        if self.count == 0 || known.is_some() && (searched || sample.start.is_none()) {
+            return Ok(sample);
+        }
         let mut made = made();
         // Of a phase that is over nothing is needed any more.
         made.retain(|other, _| (other.1, other.2) == (neighbours, size));
@@ -93,9 +104,28 @@ impl Source {
             return Err(Error::argument("data", "generated scenes or folders with a weight above 0", "none"));
         }
         let scenes = Generated::new(generated.clone(), seed)?;
-        let scenes = Pool { scenes, count: generated.pool, made: Arc::default() };
+        let scenes = Pool { scenes, count: generated.pool, search: None, made: Arc::default() };
         let generated_scenes = (weight > 0.0).then_some((scenes, weight));
         Ok(Self { generated: generated_scenes, folders, median_depth_m: generated.median_depth_m, skip_bad })
+    }
+
+    /// The same data where generated scenes start as `guide` says: where the search ends, if it is to be asked. Scenes in
+    /// memory are shared, so all that come from one source are to have the same guide.
+    #[must_use]
+    pub fn with_starts(&self, guide: &GuideConfig) -> Self {
+        self.searching(guide.search.then_some(*guide))
+    }
+
+    /// The same data without starts, for training that never runs the rules.
+    #[must_use]
+    pub fn without_starts(&self) -> Self {
+        self.searching(None)
+    }
+
+    fn searching(&self, search: Option<GuideConfig>) -> Self {
+        let mut source = self.clone();
+        source.generated.iter_mut().for_each(|(pool, _)| pool.search = search);
+        source
     }
 
     /// The sample of a key, and how many were drawn before it that could not be used.
@@ -169,7 +199,8 @@ impl Source {
     }
 }
 
-/// Random numbers of a sample; `purpose` 0 chooses it, 1 changes it, 2 its first poses.
+/// Random numbers of a sample; `purpose` 0 chooses it, 1 changes it, 2 its first poses, 3 those of a scene's
+/// search.
 pub(super) fn stream([task, index]: [u64; 2], purpose: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (part, value) in key.chunks_exact_mut(8).zip([task, index, purpose, 0x0073_616d_706c_6573]) {

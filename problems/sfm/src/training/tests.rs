@@ -122,8 +122,12 @@ fn phases_follow_each_other() {
 fn guided_poses_start_near_the_truth() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny();
-    let guide =
-        |share, rotation_deg, translation| GuideConfig { share, rotation_deg, translation, depth: 0.0 };
+    let guide = |share, rotation_deg, translation| GuideConfig {
+        share,
+        rotation_deg,
+        translation,
+        ..GuideConfig::default()
+    };
     let poses = |config: &TrainingConfig| {
         let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
         let phase = Phase { batch: 16, ..config.phases[0] };
@@ -162,7 +166,7 @@ fn guided_depth_starts_near_the_truth() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny();
     let mut errors = |depth| {
-        config.guide = GuideConfig { share: 1.0, rotation_deg: 0.0, translation: 0.0, depth };
+        config.guide = GuideConfig { share: 1.0, depth, ..GuideConfig::default() };
         let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
         let batch = net.batch(3, &Phase { batch: 8, ..config.phases[0] }).unwrap();
         let space = crate::cost::sfm_space(4, 6, 1).unwrap();
@@ -217,7 +221,7 @@ fn probed_networks_learn_all_their_parameters() {
     let mut config = tiny();
     config.model.shared_context = true;
     config.model.probes = Some(ProbeConfig::default());
-    config.guide = GuideConfig { share: 1.0, rotation_deg: 2.0, translation: 0.3, depth: 0.2 };
+    config.guide = GuideConfig { share: 1.0, rotation_deg: 2.0, translation: 0.3, depth: 0.2, search: false };
     let zero = |config: &TrainingConfig| {
         let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
         let phase = Phase { stages: 2, inner: 2, batch: 4, size: (48, 64), ..config.phases[0] };

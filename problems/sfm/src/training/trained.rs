@@ -34,6 +34,8 @@ pub struct TrainedNet {
     first: Vec<f32>,
     first_statistics: BTreeMap<String, Tensor>,
     training: Arc<Source>,
+    /// The same without starts by search.
+    plain: Arc<Source>,
     held_out: Source,
     /// Statistics of the weights that were asked for last, by their fingerprint.
     known: Mutex<Vec<(u64, BTreeMap<String, Tensor>)>>,
@@ -64,13 +66,15 @@ impl TrainedNet {
         let data = &config.data;
         let training =
             Source::new(&data.generated, data.generated_weight, &data.folders, data.skip_bad, config.seed)?;
-        let training = Arc::new(training);
+        let plain = Arc::new(training.without_starts());
+        let training = Arc::new(training.with_starts(&config.guide));
         let (folders, seed) = (&config.validation.folders, config.validation.seed);
         let generated_weight = if folders.is_empty() { 1.0 } else { 0.0 };
         let held_out = Source::new(&data.generated, generated_weight, folders, data.skip_bad, seed)?;
+        let held_out = held_out.with_starts(&config.guide);
         let (device, folder) = (device.clone(), folder.into());
         let known = Mutex::default();
-        Ok(Self { config, device, folder, layout, first, first_statistics, training, held_out, known })
+        Ok(Self { config, device, folder, layout, first, first_statistics, training, plain, held_out, known })
     }
 
     /// Everything that was set.
@@ -93,7 +97,13 @@ impl TrainedNet {
     /// If a recorded sample cannot be read.
     pub fn batch(&self, task: u64, phase: &Phase) -> Result<Batch> {
         let Phase { batch, neighbours, size, .. } = *phase;
-        self.batch_of(self.training.batch(task, batch, neighbours, size, &self.config.augment)?, task)
+        self.batch_of(self.source(phase).batch(task, batch, neighbours, size, &self.config.augment)?, task)
+    }
+
+    /// Where a phase's samples come from. The search's mistakes are for the rules to learn from: where none runs, they
+    /// are not worth its time.
+    fn source(&self, phase: &Phase) -> &Arc<Source> {
+        if phase.stages == 0 { &self.plain } else { &self.training }
     }
 
     /// The batch of a task, from its samples.
@@ -105,7 +115,7 @@ impl TrainedNet {
 
     /// Begins to make the samples of a task.
     pub(super) fn prefetch(&self, task: u64, phase: Phase) -> Option<Prefetch> {
-        Prefetch::begin(&self.training, &self.config.augment, task, phase)
+        Prefetch::begin(self.source(&phase), &self.config.augment, task, phase)
     }
 
     /// The batch with values to start from, as the configuration says.
@@ -232,7 +242,8 @@ impl TrainedNet {
         let built = self.build(&self.parameters(theta, false)?, &self.first_statistics)?;
         let last = self.config.phases.last().copied().unwrap_or_default();
         let (count, size) = (self.config.validation.statistics_batches, self.config.validation.size);
-        let phase = Phase { size, batch: last.batch.max(4), neighbours: last.neighbours, ..last };
+        // The encoders' statistics alone: starts do not matter.
+        let phase = Phase { size, batch: last.batch.max(4), stages: 0, ..last };
         let batches = (0..count as u64).map(|task| self.batch(task, &phase)).collect::<Vec<_>>();
         let statistics = statistics::over_batches(&built.net, &built.running, batches.into_iter())?;
         if known.len() > 1 {

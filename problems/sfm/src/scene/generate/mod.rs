@@ -88,7 +88,7 @@ impl Generated {
         let depth = depth(&scene.world, &camera, &scene.world_from_target, size)?;
         let target = scene.world_from_target;
         let poses = cameras.iter().skip(1).map(|neighbour| neighbour.inv_mul(&target)).collect();
-        let sample = Sample { size, images, camera, depth, poses };
+        let sample = Sample { size, images, camera, depth, poses, start: None };
         sample.check()?;
         Ok(match (self.config.median_depth_m, sample.median_depth_m()) {
             (Some(wanted_m), Some(median_m)) => sample.scaled(wanted_m / median_m),

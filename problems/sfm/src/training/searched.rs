@@ -1,0 +1,40 @@
+//! Starts where the search without weights ends.
+
+use candle_core::{Device, Tensor};
+
+use super::{GuideConfig, source::stream};
+use crate::{
+    Map, Result, Sample, SampleStart, Views,
+    patchmatch::{PatchMatchConfig, PatchMatchSolver},
+};
+
+/// Where a run of the search would end that found poses as wrong as the guide says: these poses, and the depth that the
+/// search finds at them. It follows from the sample and its number. `None` if no depth is known, or it is the same
+/// everywhere.
+///
+/// # Errors
+/// If the sample does not fit together.
+pub(super) fn start(sample: &Sample, guide: &GuideConfig, number: u64) -> Result<Option<SampleStart>> {
+    let Some(range) = range(&sample.depth) else { return Ok(None) };
+    let poses = guide.noisy(&sample.poses, &mut stream([number, 0], 3));
+    let config = PatchMatchConfig { seed: number, ..PatchMatchConfig::default() };
+    let inv_depth = PatchMatchSolver::new(config)?.depth(&views(sample)?, &poses, range)?;
+    Ok(Some(SampleStart { inv_depth, poses }))
+}
+
+/// Least and greatest inverse depth of the search, as it would choose them if it knew the truth.
+fn range(depth_m: &Map) -> Option<(f64, f64)> {
+    let mut known: Vec<f32> = depth_m.inverted().values().iter().copied().filter(|x| *x > 0.0).collect();
+    known.sort_by(f32::total_cmp);
+    let quantile = |part: f64| known.get((part * known.len() as f64) as usize).map(|x| f64::from(*x));
+    let (few, middle, most) = (quantile(0.03)?, quantile(0.5)?, quantile(0.97)?);
+    Some(((0.5 * few).max(0.4 * middle), (1.25 * most).clamp(1.5 * middle, 5.0 * middle)))
+}
+
+fn views(sample: &Sample) -> Result<Views> {
+    let (height, width) = sample.size;
+    let image = |values: &Vec<f32>| Tensor::from_slice(values, (1, 3, height, width), &Device::Cpu);
+    let mut images = sample.images.iter().map(image).collect::<candle_core::Result<Vec<_>>>()?.into_iter();
+    let target = images.next().ok_or_else(|| crate::Error::argument("sample", "a target", "none"))?;
+    Ok(Views { target, neighbours: images.collect(), camera: sample.camera })
+}

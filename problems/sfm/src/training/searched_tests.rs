@@ -1,0 +1,68 @@
+use super::*;
+use crate::scene::GeneratedConfig;
+
+fn guide() -> GuideConfig {
+    GuideConfig { rotation_deg: 0.1, translation: 0.03, search: true, ..GuideConfig::default() }
+}
+
+fn source(pool: u64) -> Source {
+    let config = GeneratedConfig { pool, baseline: [0.1, 0.2], photo: 0.3, ..GeneratedConfig::default() };
+    Source::new(&config, 1.0, &[], false, 5).unwrap()
+}
+
+/// Mean |d − d*| / d* where depth is known.
+fn abs_rel(sample: &crate::Sample) -> f64 {
+    let start = sample.start.as_ref().unwrap();
+    let pairs = start.inv_depth.values().iter().zip(sample.depth.values());
+    let errors: Vec<f64> =
+        pairs.filter(|(_, d)| **d > 0.0).map(|(x, d)| f64::from((1.0 / x - d).abs() / d)).collect();
+    errors.iter().sum::<f64>() / errors.len() as f64
+}
+
+#[test]
+fn scenes_start_near_the_truth_where_the_search_ends() {
+    let (size, one) = ((96, 128), source(4).with_starts(&guide()));
+    let mut errors = Vec::new();
+    for task in 0..6 {
+        let (sample, _) = one.sample([task, 0], 1, size).unwrap();
+        sample.check().unwrap();
+        // What was asked for before does not matter, nor whether scenes are kept.
+        let plain = source(4);
+        plain.sample([task, 0], 1, size).unwrap();
+        assert_eq!(sample, plain.with_starts(&guide()).sample([task, 0], 1, size).unwrap().0);
+        let start = sample.start.as_ref().unwrap();
+        assert_ne!(start.poses, sample.poses);
+        assert!(start.poses[0].rotation.angle_to(&sample.poses[0].rotation) < 0.01);
+        errors.push(abs_rel(&sample));
+        let bare = one.without_starts().sample([task, 0], 1, size).unwrap().0;
+        assert_eq!(bare, crate::Sample { start: None, ..sample.clone() });
+        assert_eq!(sample, one.sample([task, 0], 1, size).unwrap().0);
+    }
+    errors.sort_by(f64::total_cmp);
+    println!("{errors:?}");
+    assert!(errors[errors.len() / 2] < 0.15, "{errors:?}");
+    let without_end = source(0).with_starts(&guide());
+    let sample = || without_end.sample([0, 0], 1, (48, 64)).unwrap().0;
+    assert!(sample().start.is_some());
+    assert_eq!(sample(), sample());
+}
+
+#[test]
+fn batches_begin_at_the_starts_but_where_no_rule_runs() {
+    use crate::weights::{ModelConfig, StartValues};
+
+    let folder = tempfile::tempdir().unwrap();
+    let model = ModelConfig { hidden: 16, encoder: [8, 8, 8], ..ModelConfig::default() };
+    let mut config = TrainingConfig { model, guide: guide(), ..TrainingConfig::default() };
+    let refused = config.validate().unwrap_err().to_string();
+    assert_eq!(refused, "guide.search: expected false, or model.start = \"search\", found true");
+    config.model.start = StartValues::Search;
+    config.data.generated.pool = 3;
+    let net = TrainedNet::new(config, folder.path(), &candle_core::Device::Cpu).unwrap();
+    let phase = Phase { size: (32, 48), batch: 2, stages: 1, inner: 1, ..Phase::default() };
+    // The guide's share is 0, so only a search's ends are a guide.
+    assert!(net.batch(1, &phase).unwrap().guide.is_some());
+    assert!(net.batch(1, &Phase { stages: 0, ..phase }).unwrap().guide.is_none());
+    let (sample, _) = net.held_out().sample([1, 0], 1, (32, 48)).unwrap();
+    assert!(sample.start.is_some() && net.held_out_batch(&sample, 1).unwrap().guide.is_some());
+}
