@@ -1,7 +1,7 @@
 //! How well matched points of two images agree with a pose: a robust count, without depth.
 
 use dro_vision::Pinhole;
-use nalgebra::{Isometry3, Vector3};
+use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 
 /// Parallax below this tells nothing of which side of the camera a point is on, pixels.
 const SIGN_PX: f64 = 0.7;
@@ -31,6 +31,10 @@ impl EpipolarCost {
         };
         let rays = matches.iter().map(|pair| pair.map(ray)).collect();
         Self { rays, focal_px: (camera.fx * camera.fy).sqrt() }
+    }
+
+    pub(crate) fn rays(&self) -> &[[Vector3<f64>; 2]] {
+        &self.rays
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -65,15 +69,24 @@ impl EpipolarCost {
         sum / self.rays.len().max(1) as f64
     }
 
-    /// Of points so far away that only the rotation counts.
-    pub(crate) fn of_rotation(&self, pose: &Isometry3<f64>, reach_px: f64) -> f64 {
-        let term = |[a, b]: &[Vector3<f64>; 2]| {
-            let turned = pose.rotation * a;
-            let off = turned / turned.z.max(1e-3) - b;
-            let squared = (off.x * off.x + off.y * off.y) * self.focal_px.powi(2);
-            squared / (squared + reach_px * reach_px)
-        };
-        self.rays.iter().map(term).sum::<f64>() / self.rays.len().max(1) as f64
+    /// Mean over the matches of `r² / (r² + reach²)` with r the distance that a rotation alone leaves, pixels.
+    pub(crate) fn of_rotation(&self, rotation: &UnitQuaternion<f64>, reach_px: f64) -> f64 {
+        let term = |left: f64| left * left / (left * left + reach_px * reach_px);
+        self.left(rotation).map(term).sum::<f64>() / self.rays.len().max(1) as f64
+    }
+
+    /// The median of those distances, pixels.
+    pub(crate) fn left_px(&self, rotation: &UnitQuaternion<f64>) -> f64 {
+        let mut left: Vec<f64> = self.left(rotation).collect();
+        left.sort_by(f64::total_cmp);
+        left.get(left.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    fn left(&self, rotation: &UnitQuaternion<f64>) -> impl Iterator<Item = f64> {
+        self.rays.iter().map(move |[a, b]| {
+            let turned = rotation * a;
+            (turned / turned.z.max(1e-3) - b).xy().norm() * self.focal_px
+        })
     }
 
     fn term(&self, [a, b]: &[Vector3<f64>; 2], pose: &Isometry3<f64>, reach_px: f64) -> f64 {
@@ -98,7 +111,7 @@ impl EpipolarCost {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use nalgebra::{Point2, Point3, Translation3, UnitQuaternion};
+    use nalgebra::{Point2, Point3, Translation3};
     use proptest::prelude::*;
 
     use super::*;
@@ -140,7 +153,7 @@ mod tests {
         #[test]
         fn costs_are_between_0_and_1(pose in poses(), a in prop::array::uniform4(-2000.0..2000.0f32), reach in 0.1..50.0f64) {
             let cost = EpipolarCost::new(&[[[a[0], a[1]], [a[2], a[3]]]], &camera());
-            for value in [cost.at(&pose, reach), cost.of_rotation(&pose, reach)] {
+            for value in [cost.at(&pose, reach), cost.of_rotation(&pose.rotation, reach)] {
                 prop_assert!((0.0..=1.0).contains(&value), "{value}");
             }
         }

@@ -6,7 +6,12 @@
 use candle_core::{DType, Device, Tensor};
 use dro_core::{BlockId, Budget, CostFunction, Schedule, cost_fn, minimize};
 use dro_vision::Pinhole;
-use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
+use nalgebra::{
+    Isometry3, Matrix3, Rotation3, SMatrix, SVD, SVector, SymmetricEigen, Translation3, UnitQuaternion,
+    Vector3,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{
@@ -22,12 +27,19 @@ use crate::{Map, Result, cost::EpipolarCost};
 pub(super) const EPIPOLAR_PX: f64 = 1.5;
 /// What they weigh against the mean cost of pixels.
 pub(super) const MATCHES_WEIGHT: f64 = 1.0;
+/// How soft the search begins, as a part of what a rotation alone leaves.
+const SOFT: f64 = 0.5;
 /// Directions of translation tried.
 const DIRECTIONS: usize = 24;
 /// Points of an image.
 const KEYPOINTS: usize = 1500;
 /// Images wider than this are reduced to it, pixels.
 const MOST_WIDE: usize = 960;
+/// Best poses by directions that are searched on.
+const FROM_DIRECTIONS: usize = 4;
+/// Sets of eight matches that are drawn, and best poses of them that are searched on.
+const SAMPLES: usize = 400;
+const FROM_SAMPLES: usize = 8;
 /// Fewer matches are not searched, and fewer that agree are chance.
 const FEWEST: usize = 20;
 /// Nor is a smaller share of them believed.
@@ -70,14 +82,18 @@ fn agreed(matches: &EpipolarCost, seed: u64) -> Result<Option<Relative>> {
         return Ok(None);
     }
     let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2]));
-    let still = |v: &[f64]| Isometry3::from_parts(Translation3::identity(), turned(v));
-    let (_, v) = lowest(3, 0.1, 300, mixed(seed, 0), |v| matches.of_rotation(&still(v), 30.0))?;
+    let (_, v) = lowest(3, 0.1, 300, mixed(seed, 0), |v| matches.of_rotation(&turned(v), 30.0))?;
     let rotation = turned(&v);
 
     let starts: Vec<Isometry3<f64>> =
         sphere(DIRECTIONS).map(|t| Isometry3::from_parts(Translation3::from(t), rotation)).collect();
-    let mut found = refined(matches, &starts, (12.0, 0.3), 400, mixed(seed, 1))?;
-    for (kept, reach_px, step, evaluations) in [(8, 4.0, 0.1, 800), (3, EPIPOLAR_PX, 0.03, 1500)] {
+    // As soft as what the rotation leaves is large: softer, and all directions seem alike.
+    let soft_px = (SOFT * matches.left_px(&rotation)).clamp(EPIPOLAR_PX, 12.0);
+    let harder_px = (soft_px * EPIPOLAR_PX).sqrt();
+    let mut found = refined(matches, &starts, (soft_px, 0.3), 400, mixed(seed, 1))?;
+    found.truncate(FROM_DIRECTIONS);
+    found.extend(sampled(matches, harder_px, mixed(seed, 2)));
+    for (kept, reach_px, step, evaluations) in [(12, harder_px, 0.1, 400), (4, EPIPOLAR_PX, 0.03, 1200)] {
         found.truncate(kept);
         let starts: Vec<_> = found.iter().map(|(_, pose)| *pose).collect();
         found = refined(matches, &starts, (reach_px, step), evaluations, mixed(seed, kept as u64))?;
@@ -86,6 +102,52 @@ fn agreed(matches: &EpipolarCost, seed: u64) -> Result<Option<Relative>> {
     let agreeing = matches.explained(&pose, EPIPOLAR_PX);
     let enough = agreeing.len() >= FEWEST && agreeing.len() as f64 >= SHARE * matches.len() as f64;
     Ok(enough.then_some(Relative { pose, still: rotation, matches: agreeing }))
+}
+
+/// Poses by eight points each (Longuet-Higgins 1981; Hartley 1997) of matches drawn at random (RANSAC; Fischler & Bolles 1981),
+/// the best first. They reach basins that are narrow, such as those of driving ahead; where all points are on a plane they
+/// mean nothing, and directions are what finds the pose.
+fn sampled(matches: &EpipolarCost, reach_px: f64, seed: u64) -> Vec<(f64, Isometry3<f64>)> {
+    let drawn = |i: usize| {
+        let mut rng = ChaCha8Rng::seed_from_u64(mixed(seed, i as u64));
+        let picked = rand::seq::index::sample(&mut rng, matches.len(), 8);
+        let poses = eight_points(&picked.iter().map(|i| matches.rays()[i]).collect::<Vec<_>>());
+        let judged = poses.into_iter().map(|pose| (matches.at(&pose, reach_px), pose));
+        judged.min_by(|a, b| a.0.total_cmp(&b.0))
+    };
+    let mut found: Vec<_> = (0..SAMPLES).into_par_iter().filter_map(drawn).collect();
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.truncate(FROM_SAMPLES);
+    found
+}
+
+/// The four poses of the essential matrix with the least `Σ (b' E a)²`; none where numbers fail.
+fn eight_points(rays: &[[Vector3<f64>; 2]]) -> Vec<Isometry3<f64>> {
+    let mut normal = SMatrix::<f64, 9, 9>::zeros();
+    for [a, b] in rays {
+        let (a, b) = (a.normalize(), b.normalize());
+        let row = SVector::<f64, 9>::from_fn(|i, _| b[i / 3] * a[i % 3]);
+        normal += row * row.transpose();
+    }
+    let Some(eigen) = SymmetricEigen::try_new(normal, f64::EPSILON, 1000) else { return Vec::new() };
+    let least = eigen.eigenvalues.imin();
+    let essential = Matrix3::from_fn(|i, j| eigen.eigenvectors[(3 * i + j, least)]);
+    let Some(svd) = SVD::try_new(essential, true, true, f64::EPSILON, 1000) else { return Vec::new() };
+    let (Some(u), Some(v)) = (svd.u, svd.v_t) else { return Vec::new() };
+    // Singular values are in falling order: the last left vector is the direction.
+    let t = u.column(2).into_owned();
+    let quarter = Matrix3::new(0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0);
+    let mut poses = Vec::new();
+    for turn in [quarter, quarter.transpose()] {
+        let mut rotation = u * turn * v;
+        if rotation.determinant() < 0.0 {
+            rotation = -rotation;
+        }
+        let rotation = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(rotation));
+        poses.extend([t, -t].map(|t| Isometry3::from_parts(Translation3::from(t), rotation)));
+    }
+    poses.retain(|pose| pose.to_homogeneous().iter().all(|x| x.is_finite()));
+    poses
 }
 
 /// Each start refined, best first; `step` is the first step of directions in radians, half of it that of rotations.
@@ -133,8 +195,7 @@ fn lowest(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
+    use rand::Rng;
 
     use super::*;
 
