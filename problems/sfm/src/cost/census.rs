@@ -46,8 +46,9 @@ const fn chess_board() -> [(usize, usize); 24] {
 pub struct CensusConfig {
     /// Grey differences (0 to 1) up to this count as "neither brighter nor darker".
     pub tolerance: f64,
-    /// Cost (0 to 1) of a pixel that a neighbour does not see. Pixels that match by chance cost about 0.35: more than that, and
-    /// what is hidden or past the border takes any depth at which it would be seen.
+    /// Cost of a pixel that a neighbour does not see, as a part (0 to 1) of its comparisons that found a difference. By chance
+    /// about half of those disagree: at more than that, what is past the border takes any depth at which it would be seen;
+    /// and a pixel without texture, which costs nothing anywhere, must not cost more where it is not seen.
     pub unseen: f64,
     /// How far the depth block's map is smoothed, pixels.
     pub reach_px: f64,
@@ -57,7 +58,7 @@ pub struct CensusConfig {
 
 impl Default for CensusConfig {
     fn default() -> Self {
-        Self { tolerance: 0.008, unseen: 0.22, reach_px: 4.0, contrast: 0.1 }
+        Self { tolerance: 0.008, unseen: 0.3, reach_px: 4.0, contrast: 0.1 }
     }
 }
 
@@ -98,6 +99,8 @@ pub struct CensusCost {
     width: usize,
     camera: Pinhole,
     config: CensusConfig,
+    /// What each pixel costs that is not seen.
+    unseen: Vec<f32>,
     /// Signs of the target's differences, −1, 0, 1: row, offset, column.
     signs: Vec<i8>,
     /// Neighbours' grey, times [`GREY`].
@@ -168,6 +171,7 @@ impl CensusCost {
             width,
             camera,
             config: config.clone(),
+            unseen: Vec::new(),
             signs: Vec::new(),
             neighbours: neighbours.iter().map(grey).collect(),
             smoothing: Arc::new(smoothing),
@@ -176,6 +180,8 @@ impl CensusCost {
             matches: Arc::default(),
         };
         cost.signs = cost.target_signs(&grey(target));
+        cost.unseen = cost.texture();
+        cost.unseen.iter_mut().for_each(|texture| *texture *= config.unseen as f32);
         Ok(cost)
     }
 
@@ -307,14 +313,14 @@ impl CensusCost {
             });
         self.fill_border(&mut warped);
         let scale = 0.5 / OFFSETS.len() as f32;
-        let unseen = self.config.unseen as f32;
         cost.par_chunks_mut(width)
             .with_min_len(8)
             .zip(self.signs.par_chunks(width * OFFSETS.len()))
+            .zip(self.unseen.par_chunks(width))
             .enumerate()
             .for_each_init(
                 || vec![0i16; width],
-                |sum, (y, (row, signs))| {
+                |sum, (y, ((row, signs), unseen))| {
                     sum.fill(0);
                     let centre = &warped[(y + RADIUS) * pitch + RADIUS..][..width];
                     for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
@@ -327,7 +333,7 @@ impl CensusCost {
                             *sum = sum.wrapping_add(unlike);
                         }
                     }
-                    for (cost, &sum) in row.iter_mut().zip(sum.iter()) {
+                    for ((cost, &sum), &unseen) in row.iter_mut().zip(sum.iter()).zip(unseen) {
                         *cost = if *cost > 0.5 { f32::from(sum) * scale } else { unseen };
                     }
                 },
