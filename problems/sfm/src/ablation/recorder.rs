@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::Tensor;
 use dro_core::{CostFunction, Memory, Observer, Step};
 use nalgebra::Isometry3;
 
@@ -34,19 +33,19 @@ pub(super) struct Recorder<'a> {
     /// Of the depth rule after its last update: the answer's upsampling follows from it.
     memory: Option<Memory>,
     start: Map,
-    mask: Option<Tensor>,
+    encoded: &'a Encoded,
     pub(super) records: Vec<Record>,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(
         net: &'a DroNet,
-        encoded: &Encoded,
+        encoded: &'a Encoded,
         cost: &'a dyn CostFunction,
         every: usize,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        let start = Map::from_tensor(&net.full_size_start(encoded)?)?;
+        let start = encoded.answer(&net.full_size_start(encoded)?)?;
         let first = Record {
             step: 0,
             inv_depth: start.clone(),
@@ -58,7 +57,7 @@ impl<'a> Recorder<'a> {
             cost,
             every: every.max(1),
             reporter,
-            mask: encoded.mask.clone(),
+            encoded,
             memory: None,
             start,
             records: vec![first],
@@ -67,10 +66,10 @@ impl<'a> Recorder<'a> {
 
     fn record(&mut self, step: &Step<'_>) -> Result<()> {
         let inv_depth = match &self.memory {
-            Some(memory) => Map::from_tensor(&self.net.full_size(
+            Some(memory) => self.encoded.answer(&self.net.full_size(
                 step.point.get(INVERSE_DEPTH),
                 memory,
-                self.mask.as_ref(),
+                self.encoded.mask.as_ref(),
             )?)?,
             None => self.start.clone(),
         };

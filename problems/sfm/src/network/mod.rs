@@ -23,7 +23,7 @@ use dro_core::{
 use dro_vision::{kept_uploads, scale_intrinsics};
 
 use crate::{
-    Result,
+    Map, Result,
     cost::{Comparison, FeatureMetricCost, INVERSE_DEPTH, POSES, ProbeConfig, ProbedCost, sfm_space},
     weights::ModelConfig,
 };
@@ -83,6 +83,8 @@ pub struct Encoded {
     pub mask: Option<Tensor>,
     /// How the unscaled inverse depth is read.
     pub range: InverseDepthRange,
+    /// Where a search found the start: its whole inverse depth, 1/m, whose detail [answers](Self::answer) keep.
+    pub searched: Option<Arc<Map>>,
     /// What the rules see, and the images that it is made of where it is not made of features.
     seen: Seen,
     /// Whether a prepared network made it: nothing in it has a gradient.
@@ -98,6 +100,16 @@ enum Seen {
 }
 
 impl Encoded {
+    /// Inverse depth at the image's size as it is given to users: `full_size`, `[1, 1, h, w]`, of the network, and where a search
+    /// found the start with its finer detail wherever the two are nearly alike.
+    ///
+    /// # Errors
+    /// If it is not of one image.
+    pub fn answer(&self, full_size: &Tensor) -> Result<Map> {
+        let own = Map::from_tensor(full_size)?;
+        self.searched.as_ref().map_or(Ok(own.clone()), |found| searched::with_detail(&own, found))
+    }
+
     /// The cost of these views that the network's rules were trained on: the published one, or with probes.
     ///
     /// # Errors
@@ -221,6 +233,7 @@ impl DroNet {
             intrinsics: scale_intrinsics(intrinsics, 1.0 / STRIDE as f64)?,
             range: InverseDepthRange::of(&self.config),
             seen: self.seen(target, neighbours)?,
+            searched: None,
             prepared: self.is_prepared(),
         })
     }

@@ -12,14 +12,15 @@ use crate::{
 };
 
 /// The estimate of one set of views in place of `heads`, in units of the network's training: its median depth, or the
-/// middle of its range of depths where no median was set.
-pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Result<Point> {
+/// middle of its range of depths where no median was set. Also its whole inverse depth in that unit.
+pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Result<(Point, Map)> {
     let unit = config.middle_depth_m();
     let cells = cell_middles(&found.inv_depth);
     let mut sorted = cells.clone();
     sorted.sort_by(f32::total_cmp);
     // In 1/m times this, the median inverse depth is that of the unit.
     let scale = 1.0 / (f64::from(sorted.get(sorted.len() / 2).copied().unwrap_or(1.0)) * unit);
+    let whole = found.inv_depth.mapped(|x| (f64::from(x) * scale) as f32);
     let (factor, shift) = InverseDepthRange::of(config).scale_and_shift();
     let cells: Vec<f32> =
         cells.into_iter().map(|x| ((f64::from(x) * scale - shift) / factor).clamp(0.0, 1.0) as f32).collect();
@@ -34,7 +35,23 @@ pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Re
     };
     let inverse_depth = like(cells, INVERSE_DEPTH)?;
     let poses = like(poses.collect(), POSES)?;
-    Ok(heads.with(INVERSE_DEPTH, inverse_depth)?.with(POSES, poses)?)
+    Ok((heads.with(INVERSE_DEPTH, inverse_depth)?.with(POSES, poses)?, whole))
+}
+
+/// How unlike, as a logarithm, the two may be and still be the same surface.
+const ALIKE: f64 = 0.1;
+
+/// The network's inverse depth with the finer detail of the search where both see nearly the same: the network works in cells of
+/// 8 pixels. Where they differ, the network's counts, as it was trained to mend the search. With r the logarithm of search over
+/// network the answer is `network · exp(r / (1 + (r / 0.1)²))`.
+pub(super) fn with_detail(network: &Map, search: &Map) -> Result<Map> {
+    let alike = |(&x, &y): (&f32, &f32)| {
+        let ratio = f64::from(y / x).ln();
+        let kept = ratio / (1.0 + (ratio / ALIKE).powi(2));
+        if kept.is_finite() { (f64::from(x) * kept.exp()) as f32 } else { x }
+    };
+    let values = network.values().iter().zip(search.values()).map(alike).collect();
+    Map::new(network.height(), network.width(), values)
 }
 
 /// The pixel in the middle of each cell of 8x8, row by row: a mean would be between near and far at edges, where nothing
@@ -78,13 +95,26 @@ mod tests {
             cost_end: 0.5,
             updates: 7,
         };
-        let start = start(&found, &heads, &config).unwrap();
+        let (start, full) = start(&found, &heads, &config).unwrap();
+        assert!((full.values()[0] - 0.4).abs() < 1e-6 && (full.values()[4 * 24 + 4] - 40.0).abs() < 1e-4);
         let inverse = InverseDepthRange::of(&config).scale(start.get(INVERSE_DEPTH)).unwrap();
         let inverse = inverse.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert!((inverse[0] - 2.0).abs() < 1e-4 && inverse[1..].iter().all(|x| (x - 0.4).abs() < 1e-5));
         let pose = start.get(POSES).flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let expected = [0.1, -0.05, 0.0, 0.0, 0.1, 0.0];
         assert!(pose.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{pose:?}");
+    }
+
+    #[test]
+    fn detail_is_kept_where_both_see_the_same() {
+        let map = |values: [f32; 4]| Map::new(2, 2, values.to_vec()).unwrap();
+        let network = map([1.0, 1.0, 1.0, 1.0]);
+        let mixed = with_detail(&network, &map([1.0, 1.01, 0.98, 3.0])).unwrap();
+        let expected = [1.0, 1.01, 0.98, 1.0];
+        assert!(mixed.values().iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.01), "{mixed:?}");
+        // What is no number is the network's.
+        let mixed = with_detail(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY])).unwrap();
+        assert!(mixed.values().iter().all(|x| *x == 1.0), "{mixed:?}");
     }
 
     /// Depth moves, poses stay where the search ended.

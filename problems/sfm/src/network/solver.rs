@@ -1,5 +1,7 @@
 //! The network as a [`Solver`].
 
+use std::sync::Arc;
+
 use candle_core::Device;
 use dro_core::{Budget, Coupling, Kernels, Observer, kernels};
 use dro_vision::{euler, intrinsics_tensor};
@@ -108,7 +110,9 @@ impl DroSolver {
         let mut encoded = self.encoded(views)?;
         let Some(search) = &self.search else { return Ok((encoded, 0)) };
         let found = search.solve(views, &mut Unshown(interrupted))?;
-        encoded.start = searched::start(&found, &encoded.start, self.net.config())?;
+        let (start, whole) = searched::start(&found, &encoded.start, self.net.config())?;
+        encoded.start = start;
+        encoded.searched = Some(Arc::new(whole));
         Ok((encoded, found.updates))
     }
 
@@ -159,7 +163,7 @@ impl DroSolver {
         observer.finish()?;
 
         Ok(Estimate {
-            inv_depth: Map::from_tensor(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
+            inv_depth: encoded.answer(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
             poses: isometries(solution.last.get(POSES))?,
             cost_start,
             cost_end: total_cost(&*cost, &solution.last)?,
