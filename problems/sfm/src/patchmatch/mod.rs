@@ -4,10 +4,10 @@
 //! values (the census transform of Zabih & Woodfill, ECCV 1994) and has no useful gradient, through the same
 //! [`minimize`](dro_core::minimize) that drives the learned optimizer:
 //!
-//! - *Poses first*: what every displacement of every pixel costs is computed once, so that a pose can be judged by what
-//!   it costs after every pixel took its best depth, a function of five numbers per neighbour. [`CmaEs`] (Hansen, arXiv
-//!   1604.00772) minimizes it from many directions and three ranges of depth, for each neighbour alone and then for all
-//!   together.
+//! - *Poses first*: where corners match (upright SIFT; Lowe, IJCV 2004), by how many of them a pose explains, which
+//!   [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from eight points each (RANSAC). Where
+//!   they do not, what every displacement of every pixel costs is computed once, so that a pose can be judged by what it
+//!   costs after every pixel took its best depth, a function of five numbers per neighbour. Then all neighbours together.
 //! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008).
 //! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
 //!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`].
@@ -16,7 +16,7 @@
 //!
 //! # What it cannot do
 //! Baselines below about one hundredth of the depth leave less parallax than the comparisons resolve; walls without
-//! texture take the depth of their surroundings; motion that changes most of the picture defeats the start.
+//! texture take the depth of their surroundings; cameras that roll by more than about 25 degrees are not matched.
 
 mod cma;
 mod config;
