@@ -90,7 +90,7 @@ impl CensusConfig {
 ///
 /// All costs are in [0, 1]. `total` is the mean over pixels of the cost combined over the neighbours (half their mean,
 /// half the least of them, because a pixel is often hidden from one neighbour and seen by another), before smoothing,
-/// for either block. Where matched points are [known](Self::with_matches), what they cost is added to each neighbour's map
+/// for either block. Where matched points are known, what they cost is added to each neighbour's map
 /// for poses, and its mean to the total.
 #[derive(Debug, Clone)]
 pub struct CensusCost {
