@@ -5,12 +5,13 @@
 //! solver's tests were measured with its very numbers; another strategy would be a change of results.
 
 use candle_core::{DType, Device, Tensor};
-use dro_core::{Cost, Optimizer, Turn};
+use dro_core::{BlockId, Budget, Cost, CostFunction, Optimizer, Schedule, Turn, cost_fn, minimize};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::pose::standard_normal;
+use crate::Result;
 
 /// CMA-ES on one real block of batch 1 (Hansen, *The CMA Evolution Strategy: A Tutorial*, arXiv 1604.00772, with its
 /// default constants, positive weights only).
@@ -137,11 +138,26 @@ impl Optimizer for CmaEs {
     }
 }
 
+/// The least of a cost of `dim` numbers that so many evaluations find from zeros, first steps `step`, and where it is.
+pub(super) fn lowest(
+    dim: usize,
+    step: f64,
+    evaluations: usize,
+    seed: u64,
+    cost: impl Fn(&[f64]) -> f64 + Send + Sync,
+) -> Result<(f64, Vec<f64>)> {
+    let cost = cost_fn(dim, cost)?;
+    let origin = cost.space().point(vec![Tensor::zeros((1, dim), DType::F64, &Device::Cpu)?])?;
+    let mut strategy = CmaEs::new(dim, step, seed);
+    let schedule = Schedule::single(BlockId(0), evaluations);
+    let found = minimize(&cost, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
+    let total = f64::from(found.best_total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN));
+    Ok((total, found.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
-    use dro_core::{Budget, CostFunction, Schedule, cost_fn, minimize};
-
     use super::*;
 
     /// The best total after `updates` on a cost of five numbers, from zeros.

@@ -1,19 +1,17 @@
 //! Depth alone, at poses that are given.
 
 use candle_core::{Device, Tensor};
-use dro_core::{Budget, CostFunction, Schedule, minimize};
+use dro_core::CostFunction;
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatch, PatchMatchSolver, Plan, PoseChart, SweepSgm,
-    moves::refine,
-    pyramid::{common_size, enlarged, grey, reduced},
-    search::mixed,
+    PatchMatchSolver, PoseChart,
+    pyramid::{common_size, enlarged, grey, limited, reduced},
+    search::{Search, mixed},
 };
 use crate::{
     Error, Map, Result, Views,
     cost::{CensusCost, INVERSE_DEPTH},
-    watch::unwrapped,
 };
 
 impl PatchMatchSolver {
@@ -39,9 +37,7 @@ impl PatchMatchSolver {
             return Err(Error::argument("poses", "finite ones, with a translation", format!("{poses:?}")));
         }
         let (low, high) = (range.0 * unit, range.1 * unit);
-        let scale = (config.max_width as f64 / width as f64).min(1.0);
-        let side = |n: usize| ((n as f64 * scale).round() as usize).max(8);
-        let size = (side(height), side(width));
+        let size = limited((height, width), config.max_width);
         let target = reduced(&grey(&views.target)?, size)?;
         let neighbours =
             views.neighbours.iter().map(|image| reduced(&grey(image)?, size)).collect::<Result<Vec<_>>>()?;
@@ -57,26 +53,11 @@ impl PatchMatchSolver {
         let encoded = Tensor::from_vec(encoded.collect(), (1, poses.len(), 6), &Device::Cpu)?;
         let mut point = cost.space().point(vec![flat, encoded])?;
 
-        let step = (high - low) / (config.planes - 1) as f64;
-        let planes = (0..config.planes).map(|i| (low + step * i as f64) as f32).collect();
-        let mut sweep = SweepSgm::new(planes, (0.02, 0.12), size.1);
-        let schedule = Schedule::single(INVERSE_DEPTH, config.planes);
-        point = minimize(&cost, &mut sweep, &point, &schedule, &Budget::default(), &mut [])
-            .map_err(unwrapped)?
-            .last;
+        let search = Search { config, cost: &cost };
+        point = search.sweep(&point, (low, high), &mut [])?;
         for stage in 0..config.stages {
-            let pixels = 0.5f64.powi(stage as i32);
-            let plan = Plan {
-                moves: refine((pixels / camera.fx) as f32),
-                pose_updates: 0,
-                step_px: 0.5 * pixels,
-                slack: config.slack as f32,
-            };
-            let mut optimizer = PatchMatch::new(&cost, &plan, mixed(config.seed, 10_000 + stage as u64));
-            let schedule = Schedule::single(INVERSE_DEPTH, plan.moves.len());
-            point = minimize(&cost, &mut optimizer, &point, &schedule, &Budget::default(), &mut [])
-                .map_err(unwrapped)?
-                .last;
+            let seed = mixed(config.seed, 10_000 + stage as u64);
+            point = search.depth_turn(&point, 0.5f64.powi(stage as i32), seed)?;
         }
         let inv_depth = Map::from_tensor(&enlarged(point.get(INVERSE_DEPTH), (height, width))?)?;
         Ok(inv_depth.mapped(|x| (f64::from(x) / unit) as f32))

@@ -5,11 +5,11 @@
 //! Belhumeur, Kriegman & Yuille 1999; for motion, Daniilidis & Spetsakis 1997). Alternating between depth and poses
 //! crawls along that valley. Here both move together, in few coordinates, with the same cost.
 
-use candle_core::{DType, Device, Tensor};
-use dro_core::{BlockId, Budget, CostFunction, Point, Schedule, cost_fn, minimize};
+use candle_core::{Device, Tensor};
+use dro_core::{CostFunction, Point};
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
-use super::CmaEs;
+use super::cma::lowest;
 use super::pose::{PoseChart, Scene};
 use crate::{
     Result,
@@ -97,12 +97,8 @@ pub(super) fn search(
 ) -> Result<Point> {
     let gauge = Gauge::new(cost, start)?;
     // A failed evaluation is data: not a number.
-    let joint = cost_fn(gauge.dim(), |v: &[f64]| {
+    let (_, v) = lowest(gauge.dim(), step_px, 1 + updates, seed, |v| {
         gauge.point(v).and_then(|at| total_cost(cost, &at)).unwrap_or(f64::NAN)
     })?;
-    let origin = joint.space().point(vec![Tensor::zeros((1, gauge.dim()), DType::F64, &Device::Cpu)?])?;
-    let mut strategy = CmaEs::new(gauge.dim(), step_px, seed);
-    let schedule = Schedule::single(BlockId(0), 1 + updates);
-    let solution = minimize(&joint, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
-    gauge.point(&solution.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?)
+    gauge.point(&v)
 }

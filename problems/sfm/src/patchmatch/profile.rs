@@ -3,13 +3,11 @@
 //! `E(poses) = Σₚ minₓ Σₙ Cₙ(p, where pose n sees p at inverse depth x)`: depth is projected out (variable projection;
 //! Golub & Pereyra 1973), so that the search is over five numbers for one neighbour and six more for each other.
 
-use candle_core::{DType, Device, Tensor};
-use dro_core::{BlockId, Budget, CostFunction, Schedule, cost_fn, minimize};
 use nalgebra::{Isometry3, Translation3, Unit, UnitQuaternion, Vector3};
 use rayon::prelude::*;
 
 use super::{
-    cma::CmaEs,
+    cma::lowest,
     relative::{EPIPOLAR_PX, MATCHES_WEIGHT},
     volume::Volume,
 };
@@ -159,13 +157,8 @@ impl<'a> Profile<'a> {
     ) -> Result<(f64, Vec<Isometry3<f64>>)> {
         let dim = 6 * start.len() - 1;
         let decode = |v: &[f64]| self.moved(start, mean, spread, v);
-        let cost = cost_fn(dim, |v: &[f64]| self.searched(&decode(v)))?;
-        let origin = cost.space().point(vec![Tensor::zeros((1, dim), DType::F64, &Device::Cpu)?])?;
-        let schedule = Schedule::single(BlockId(0), evaluations);
-        let mut strategy = CmaEs::new(dim, 1.0, seed);
-        let found = minimize(&cost, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
-        let total = f64::from(found.best_total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN));
-        Ok((total, decode(&found.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?)))
+        let (total, v) = lowest(dim, 1.0, evaluations, seed, |v| self.searched(&decode(v)))?;
+        Ok((total, decode(&v)))
     }
 
     fn moved(
@@ -213,15 +206,10 @@ impl<'a> Profile<'a> {
         };
         let still =
             Profile { volumes: self.volumes.clone(), inv_depths: vec![0.0], matches: Vec::new(), ..*self };
-        let cost = cost_fn(3, |v: &[f64]| {
+        let (total, v) = lowest(3, 1.0, evaluations, seed, |v| {
             still.total(&[Isometry3::from_parts(Translation3::identity(), decode(v))])
         })?;
-        let origin = cost.space().point(vec![Tensor::zeros((1, 3), DType::F64, &Device::Cpu)?])?;
-        let mut strategy = CmaEs::new(3, 1.0, seed);
-        let schedule = Schedule::single(BlockId(0), evaluations);
-        let found = minimize(&cost, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
-        let total = f64::from(found.best_total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN));
-        Ok((total, decode(&found.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?)))
+        Ok((total, decode(&v)))
     }
 
     /// The best poses of one neighbour from many directions, best first.

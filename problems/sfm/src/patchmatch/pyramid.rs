@@ -24,6 +24,13 @@ pub(super) fn grey(image: &Tensor) -> Result<Map> {
     )
 }
 
+/// The size of an image brought to at most so many columns, at least 8 by 8.
+pub(super) fn limited((height, width): (usize, usize), most_wide: usize) -> (usize, usize) {
+    let scale = (most_wide as f64 / width as f64).min(1.0);
+    let side = |n: usize| ((n as f64 * scale).round() as usize).max(8);
+    (side(height), side(width))
+}
+
 /// The image at a smaller size, averaged (a triangle as wide as the reduction).
 pub(super) fn reduced(map: &Map, (height, width): (usize, usize)) -> Result<Map> {
     if (map.height(), map.width()) == (height, width) {

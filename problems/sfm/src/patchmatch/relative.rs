@@ -1,10 +1,8 @@
 //! The pose of one neighbour from matched points alone, whatever the distance between the cameras.
 //!
 //! How many matches a pose explains has plateaus and many basins. So the count is first made soft, over many pixels, and then
-//! harder (graduated non-convexity; Blake & Zisserman 1987), and at each step minimized by [`CmaEs`] from what is best so far.
+//! harder (graduated non-convexity; Blake & Zisserman 1987), and at each step minimized by [`CmaEs`](super::CmaEs) from what is best so far.
 
-use candle_core::{DType, Device, Tensor};
-use dro_core::{BlockId, Budget, CostFunction, Schedule, cost_fn, minimize};
 use dro_vision::Pinhole;
 use nalgebra::{
     Isometry3, Matrix3, Rotation3, SMatrix, SVD, SVector, SymmetricEigen, Translation3, UnitQuaternion,
@@ -15,10 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{
-    cma::CmaEs,
+    cma::lowest,
     keypoints::Keypoints,
     profile::{across, sphere},
-    pyramid::reduced,
+    pyramid::{limited, reduced},
     search::mixed,
 };
 use crate::{Map, Result, cost::EpipolarCost};
@@ -63,9 +61,7 @@ pub(super) fn matched(
     seed: u64,
 ) -> Result<Vec<Option<Relative>>> {
     let size = (target.height(), target.width());
-    let scale = (MOST_WIDE as f64 / size.1 as f64).min(1.0);
-    let side = |n: usize| ((n as f64 * scale).round() as usize).max(1);
-    let small = (side(size.0), side(size.1));
+    let small = limited(size, MOST_WIDE);
     let camera = camera.resized(size, small)?;
     let keypoints = |image: &Map| Keypoints::new(&reduced(image, small)?, KEYPOINTS);
     let own = keypoints(target)?;
@@ -173,23 +169,6 @@ fn refined(
     let mut found = starts.par_iter().enumerate().map(search).collect::<Result<Vec<_>>>()?;
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     Ok(found)
-}
-
-/// The least of a cost of `dim` numbers around zeros.
-fn lowest(
-    dim: usize,
-    step: f64,
-    evaluations: usize,
-    seed: u64,
-    cost: impl Fn(&[f64]) -> f64 + Send + Sync,
-) -> Result<(f64, Vec<f64>)> {
-    let cost = cost_fn(dim, cost)?;
-    let origin = cost.space().point(vec![Tensor::zeros((1, dim), DType::F64, &Device::Cpu)?])?;
-    let mut strategy = CmaEs::new(dim, step, seed);
-    let schedule = Schedule::single(BlockId(0), evaluations);
-    let found = minimize(&cost, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
-    let total = f64::from(found.best_total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN));
-    Ok((total, found.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?))
 }
 
 #[cfg(test)]

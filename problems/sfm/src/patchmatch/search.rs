@@ -1,11 +1,11 @@
 //! The stages that refine a point.
 
-use dro_core::{Budget, Observer, Point, minimize};
+use dro_core::{Budget, Observer, Point, Schedule, minimize};
 
-use super::{PatchMatch, PatchMatchConfig, Plan, gauge, moves};
+use super::{PatchMatch, PatchMatchConfig, Plan, SweepSgm, gauge, moves};
 use crate::{
     Result,
-    cost::CensusCost,
+    cost::{CensusCost, INVERSE_DEPTH},
     watch::{total_cost, unwrapped},
 };
 
@@ -43,6 +43,31 @@ impl Search<'_> {
         let solution = minimize(self.cost, &mut optimizer, start, &schedule, &Budget::default(), observers)
             .map_err(unwrapped)?;
         Found::new(self.cost, solution.last)
+    }
+
+    /// A plane sweep over a range of inverse depths, with semi-global aggregation.
+    pub(super) fn sweep(
+        &self,
+        start: &Point,
+        (low, high): (f64, f64),
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Point> {
+        let count = self.config.planes;
+        let step = (high - low) / (count - 1) as f64;
+        let planes = (0..count).map(|i| (low + step * i as f64) as f32).collect();
+        let mut sweep = SweepSgm::new(planes, (0.02, 0.12), self.cost.size().1);
+        let schedule = Schedule::single(INVERSE_DEPTH, count);
+        let found = minimize(self.cost, &mut sweep, start, &schedule, &Budget::default(), observers);
+        Ok(found.map_err(unwrapped)?.last)
+    }
+
+    /// The depth turn of a [stage](Self::stage) alone.
+    pub(super) fn depth_turn(&self, start: &Point, pixels: f64, seed: u64) -> Result<Point> {
+        let plan = self.refinement(pixels);
+        let mut optimizer = PatchMatch::new(self.cost, &plan, seed);
+        let schedule = Schedule::single(INVERSE_DEPTH, plan.moves.len());
+        let found = minimize(self.cost, &mut optimizer, start, &schedule, &Budget::default(), &mut []);
+        Ok(found.map_err(unwrapped)?.last)
     }
 
     /// Depth turn and pose turn, about `pixels` wide, then joint steps.

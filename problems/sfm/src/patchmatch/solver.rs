@@ -1,19 +1,19 @@
 //! Poses first, then depth, then both in stages.
 
 use candle_core::{Device, Tensor};
-use dro_core::{Budget, CostFunction, Point, Schedule, minimize};
+use dro_core::{CostFunction, Point};
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchConfig, PoseChart, SweepSgm, egomotion,
-    pyramid::{common_size, enlarged, grey, reduced},
+    PatchMatchConfig, PoseChart, egomotion,
+    pyramid::{common_size, enlarged, grey, limited, reduced},
     relative,
     search::{Found, Search, mixed},
 };
 use crate::{
     Error, Estimate, Map, Result, Solver, Views, Watch,
     cost::{CensusCost, INVERSE_DEPTH, POSES},
-    watch::{WatchObserver, unwrapped},
+    watch::WatchObserver,
 };
 
 /// Structure from motion by census costs and random search; no weights.
@@ -50,9 +50,7 @@ impl Solver for PatchMatchSolver {
         if watch.interrupted() {
             return Err(Error::Interrupted);
         }
-        let scale = (config.max_width as f64 / width as f64).min(1.0);
-        let side = |n: usize| ((n as f64 * scale).round() as usize).max(8);
-        let size = (side(height), side(width));
+        let size = limited((height, width), config.max_width);
         let target = reduced(&target, size)?;
         let neighbours = neighbours.iter().map(|n| reduced(n, size)).collect::<Result<Vec<_>>>()?;
         let camera = views.camera.resized((height, width), size)?;
@@ -85,14 +83,9 @@ impl Solver for PatchMatchSolver {
         for point in [&still, &moving] {
             observer.show_point(&cost, point, POSES)?;
         }
-        let step = (high - low) / (config.planes - 1) as f64;
-        let planes = (0..config.planes).map(|i| (low + step * i as f64) as f32).collect();
-        let mut sweep = SweepSgm::new(planes, (0.02, 0.12), size.1);
-        let schedule = Schedule::single(INVERSE_DEPTH, config.planes);
-        let found = minimize(&cost, &mut sweep, &moving, &schedule, &Budget::default(), &mut [&mut observer])
-            .map_err(unwrapped)?;
+        let swept = search.sweep(&moving, ego.range, &mut [&mut observer])?;
         observer.next_stage(config.planes)?;
-        let mut best = Found::new(&cost, found.last)?;
+        let mut best = Found::new(&cost, swept)?;
         let mut updates = ego.evaluations + 2 + config.planes;
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
