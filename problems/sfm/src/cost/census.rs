@@ -40,6 +40,13 @@ const fn chess_board() -> [(usize, usize); 24] {
     offsets
 }
 
+/// What an inverse depth costs at most that is not the likely one.
+const UNLIKELY: f32 = 0.1;
+/// It begins to cost where parallax is off by so many pixels, and costs most so many later: not in parts of depth, as few pixels
+/// of parallax tell little of it.
+const LIKELY_PX: f32 = 1.0;
+const UNLIKELY_PX: f32 = 24.0;
+
 /// Settings of [`CensusCost`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -58,7 +65,7 @@ pub struct CensusConfig {
 
 impl Default for CensusConfig {
     fn default() -> Self {
-        Self { tolerance: 0.008, unseen: 0.3, reach_px: 4.0, contrast: 0.1 }
+        Self { tolerance: 0.008, unseen: 0.4, reach_px: 4.0, contrast: 0.1 }
     }
 }
 
@@ -88,10 +95,10 @@ impl CensusConfig {
 /// - `"poses"` `[N, 6]`, `neighbour_from_target` in the [`PoseChart`]. Its cost map is `[N, 1, h, w]`, one map per
 ///   neighbour, not smoothed.
 ///
-/// All costs are in [0, 1]. `total` is the mean over pixels of the cost combined over the neighbours (half their mean,
+/// What comparisons cost is in [0, 1]. `total` is the mean over pixels of the cost combined over the neighbours (half their mean,
 /// half the least of them, because a pixel is often hidden from one neighbour and seen by another), before smoothing,
 /// for either block. Where matched points are known, what they cost is added to each neighbour's map
-/// for poses, and its mean to the total.
+/// for poses, and its mean to the total; where depths are likely, so is what others cost, to the depth's map and the total.
 #[derive(Debug, Clone)]
 pub struct CensusCost {
     space: Space,
@@ -110,6 +117,8 @@ pub struct CensusCost {
     target: Arc<Vec<f32>>,
     /// One per neighbour, or none at all.
     matches: Arc<Vec<Option<Matches>>>,
+    /// Inverse depths that are likely, pixel by pixel, or none.
+    likely: Arc<Vec<f32>>,
 }
 
 /// What matched points of one neighbour cost.
@@ -178,6 +187,7 @@ impl CensusCost {
             bounds: (lower as f32, upper as f32),
             target: Arc::new(target.values().to_vec()),
             matches: Arc::default(),
+            likely: Arc::default(),
         };
         cost.signs = cost.target_signs(&grey(target));
         cost.unseen = cost.texture();
@@ -195,6 +205,13 @@ impl CensusCost {
     ) -> Self {
         let matches = matches.into_iter().map(|cost| cost.map(|cost| Matches { cost, reach_px, weight }));
         self.matches = Arc::new(matches.collect());
+        self
+    }
+
+    /// With the inverse depth of each pixel that is likely before anything is compared, for a longest baseline of about 1: others
+    /// cost up to 0.1, if they are many pixels of parallax away.
+    pub(crate) fn with_likely(mut self, likely: Option<Map>) -> Self {
+        self.likely = Arc::new(likely.map(|map| map.values().to_vec()).unwrap_or_default());
         self
     }
 
@@ -373,6 +390,10 @@ impl CostFunction for CensusCost {
             .map(|(pose, grey)| self.disagreement(grey, pose, &inv_depth))
             .collect();
         let mut combined = self.combine(&costs);
+        for ((cost, &x), &likely) in combined.iter_mut().zip(&inv_depth).zip(self.likely.iter()) {
+            let off_px = (x - likely).abs() * self.camera.fx as f32;
+            *cost += UNLIKELY * ((off_px - LIKELY_PX) / UNLIKELY_PX).clamp(0.0, 1.0);
+        }
         let of_matches = self.of_matches(&poses);
         let sum: f64 = combined.iter().map(|&c| f64::from(c)).sum();
         let total = sum / combined.len() as f64 + of_matches.iter().sum::<f64>() / poses.len() as f64;

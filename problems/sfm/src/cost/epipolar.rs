@@ -17,6 +17,8 @@ pub(crate) struct EpipolarCost {
 /// Where a matched point is by a pose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MatchedPoint {
+    /// Its ray in the target, third coordinate 1.
+    pub(crate) ray: Vector3<f64>,
     /// Inverse depth in the target, over the unit of the translation.
     pub(crate) inverse: f64,
     /// How far the translation moves it in the neighbour, over the focal length.
@@ -49,7 +51,7 @@ impl EpipolarCost {
             let cross = turned.cross(b);
             let inverse = -cross.norm_squared() / t.cross(b).dot(&cross);
             let moved = (b - turned / turned.z.max(1e-3)).xy().norm();
-            (inverse > 0.0 && inverse.is_finite()).then_some(MatchedPoint { inverse, moved })
+            (inverse > 0.0 && inverse.is_finite()).then_some(MatchedPoint { ray: *a, inverse, moved })
         };
         self.rays.iter().filter_map(of).collect()
     }

@@ -12,7 +12,7 @@ pub struct PatchMatchConfig {
     pub seed: u64,
     /// Images wider than this are reduced to it, pixels.
     pub max_width: usize,
-    /// Inverse depths swept.
+    /// Inverse depths swept, at least: there are more where they would be more than a pixel of parallax apart.
     pub planes: usize,
     /// Pose updates in one turn.
     pub pose_updates: usize,

@@ -5,7 +5,7 @@ use dro_core::CostFunction;
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchSolver, PoseChart,
+    PatchMatchSolver, PoseChart, likely,
     pyramid::{common_size, enlarged, grey, limited, reduced},
     search::{Search, mixed},
 };
@@ -53,6 +53,7 @@ impl PatchMatchSolver {
         let encoded = Tensor::from_vec(encoded.collect(), (1, poses.len(), 6), &Device::Cpu)?;
         let mut point = cost.space().point(vec![flat, encoded])?;
 
+        let cost = likely::expecting(cost, config, &point, (low, high), Vec::new())?;
         let search = Search { config, cost: &cost };
         point = search.sweep(&point, (low, high), &mut [])?;
         for stage in 0..config.stages {

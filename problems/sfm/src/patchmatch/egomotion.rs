@@ -21,6 +21,8 @@ pub(super) struct Egomotion {
 
 /// Every so many pixels of the larger of two sizes are looked at.
 const STRIDE: usize = 3;
+/// Displacements looked at, pixels.
+const MOST_RADIUS: usize = 56;
 
 struct Pair {
     still: f64,
@@ -73,6 +75,19 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
     Ok(Pair { still, moving, pose, fine, upper })
 }
 
+/// The greatest inverse depth and displacement (in focal lengths) to reckon with where points match so.
+fn most(relative: &Relative) -> (f64, f64) {
+    // Corners may all be far away beside a near wall without any.
+    let most = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let at = |percent: usize| values.get(values.len() * percent / 100).copied().unwrap_or(0.0);
+        (1.5 * at(98)).max(3.5 * at(50))
+    };
+    let points = relative.matches.points(&relative.pose);
+    let (inverse, moved) = points.iter().map(|p| (p.inverse, p.moved)).unzip();
+    (most(inverse), most(moved))
+}
+
 /// The pose on which matched points agree, as [`pair`] gives one that it has to search.
 fn matched(
     images: (&Map, &Map),
@@ -81,16 +96,9 @@ fn matched(
     relative: &Relative,
     seed: u64,
 ) -> Result<Pair> {
-    // Corners may all be far away beside a near wall without any.
-    let most = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        let at = |percent: usize| values.get(values.len() * percent / 100).copied().unwrap_or(0.0);
-        (1.5 * at(98)).max(3.5 * at(50))
-    };
-    let points = relative.matches.points(&relative.pose);
-    let (inverse, moved): (Vec<f64>, Vec<f64>) = points.iter().map(|p| (p.inverse, p.moved)).unzip();
-    let radius = ((most(moved) * camera.fx) as usize + 4).clamp(8, 56);
-    let upper = most(inverse).clamp(2.0 / camera.fx, 2.0 * radius as f64 / camera.fx);
+    let (inverse, moved) = most(relative);
+    let radius = ((moved * camera.fx) as usize + 4).clamp(8, MOST_RADIUS);
+    let upper = inverse.clamp(2.0 / camera.fx, 2.0 * radius as f64 / camera.fx);
     let fine = Volume::new(images, camera, tolerance, relative.pose.rotation, (radius, STRIDE))?;
     let profile = Profile::new(vec![&fine], upper, camera.fx);
     let still = profile.rotation(relative.still, 1.0, 80, mixed(seed, 11))?.0;
@@ -108,11 +116,14 @@ pub(super) fn estimate(
     seed: u64,
 ) -> Result<Egomotion> {
     let size = (target.height(), target.width());
-    let by = |width: usize| {
-        let scale = (width as f64 / size.1 as f64).min(1.0);
+    let by = |width: f64| {
+        let scale = (width / size.1 as f64).min(1.0);
         (((size.0 as f64 * scale).round() as usize).max(8), ((size.1 as f64 * scale).round() as usize).max(8))
     };
-    let sizes = [by(80), by(160)];
+    // So small that the largest displacements are within reach.
+    let moved = matches.iter().flatten().map(|relative| most(relative).1).fold(0.0, f64::max);
+    let moved_px = moved * camera.fx * 160.0 / size.1 as f64;
+    let sizes = [by(80.0), by((160.0 * (MOST_RADIUS - 4) as f64 / moved_px.max(1e-9)).clamp(60.0, 160.0))];
     let small = |m: &Map| -> Result<[Map; 2]> { Ok([reduced(m, sizes[0])?, reduced(m, sizes[1])?]) };
     let cameras = [camera.resized(size, sizes[0])?, camera.resized(size, sizes[1])?];
     let target = small(target)?;

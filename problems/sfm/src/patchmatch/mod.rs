@@ -24,6 +24,7 @@ mod depth;
 mod egomotion;
 mod gauge;
 mod keypoints;
+mod likely;
 mod moves;
 mod optimizer;
 mod pose;

@@ -53,6 +53,13 @@ pub(super) struct Relative {
     pub(super) matches: EpipolarCost,
 }
 
+impl Relative {
+    /// How far apart the best rotation leaves matched points, the median in pixels.
+    pub(super) fn parallax_px(&self) -> f64 {
+        self.matches.left_px(&self.still)
+    }
+}
+
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
 pub(super) fn matched(
     target: &Map,

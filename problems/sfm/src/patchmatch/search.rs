@@ -12,6 +12,10 @@ use crate::{
 /// First joint steps, pixels. Not smaller in later stages: the valley they follow stays as long.
 const JOINT_STEP_PX: f64 = 0.08;
 
+/// Parallax between two planes of a sweep, pixels.
+const PLANE_PX: f64 = 1.0;
+/// More planes there are only if asked for.
+const MOST_PLANES: usize = 512;
 /// A point and what it costs.
 pub(super) struct Found {
     pub(super) point: Point,
@@ -45,6 +49,12 @@ impl Search<'_> {
         Found::new(self.cost, solution.last)
     }
 
+    /// How many inverse depths a sweep over a range takes: as many as asked for, and more where they would be far apart.
+    pub(super) fn planes(&self, (low, high): (f64, f64)) -> usize {
+        let parallax_px = (high - low) * self.cost.camera().fx;
+        ((parallax_px / PLANE_PX).ceil() as usize).min(MOST_PLANES).max(self.config.planes)
+    }
+
     /// A plane sweep over a range of inverse depths, with semi-global aggregation.
     pub(super) fn sweep(
         &self,
@@ -52,7 +62,7 @@ impl Search<'_> {
         (low, high): (f64, f64),
         observers: &mut [&mut dyn Observer],
     ) -> Result<Point> {
-        let count = self.config.planes;
+        let count = self.planes((low, high));
         let step = (high - low) / (count - 1) as f64;
         let planes = (0..count).map(|i| (low + step * i as f64) as f32).collect();
         let mut sweep = SweepSgm::new(planes, (0.02, 0.12), self.cost.size().1);

@@ -5,9 +5,9 @@ use dro_core::{CostFunction, Point};
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchConfig, PoseChart, egomotion,
+    PatchMatchConfig, PoseChart, egomotion, likely,
     pyramid::{common_size, enlarged, grey, limited, reduced},
-    relative,
+    relative::{self, Relative},
     search::{Found, Search, mixed},
 };
 use crate::{
@@ -60,6 +60,12 @@ impl Solver for PatchMatchSolver {
             return Err(Error::Interrupted);
         }
         let (low, high) = ego.range;
+        // Where translation explains hardly more than rotation, depth is a guess: draw it towards a constant.
+        let explained = (1.0 - ego.moving / ego.still.max(1e-9)) / 0.1;
+        let apart_px = matches.iter().flatten().map(Relative::parallax_px).fold(0.0, f64::max);
+        let trust = explained.max(apart_px - 0.5).clamp(0.0, 1.0);
+        let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
+        let known = likely::matched(&matches, &ego.poses, &camera);
         let agreeing = matches.into_iter().map(|relative| Some(relative?.matches)).collect();
         let cost = CensusCost::new(&target, &neighbours, camera, ego.range, &config.census)?.with_matches(
             agreeing,
@@ -74,7 +80,9 @@ impl Solver for PatchMatchSolver {
         let still =
             cost.space().point(vec![flat, pose_tensor(&vec![Isometry3::identity(); neighbours.len()])?])?;
         let moving = still.with(POSES, pose_tensor(&ego.poses)?)?;
+        let cost = likely::expecting(cost, config, &moving, ego.range, known)?;
         let search = Search { config, cost: &cost };
+        let planes = search.planes(ego.range);
         // What is shown starts with nothing known; then the poses found; then every update from there.
         let cost_start = Found::new(&cost, still.clone())?.total;
         let mut observer = WatchObserver::new(watch, |point: &Point| {
@@ -84,18 +92,16 @@ impl Solver for PatchMatchSolver {
             observer.show_point(&cost, point, POSES)?;
         }
         let swept = search.sweep(&moving, ego.range, &mut [&mut observer])?;
-        observer.next_stage(config.planes)?;
+        observer.next_stage(planes)?;
         let mut best = Found::new(&cost, swept)?;
-        let mut updates = ego.evaluations + 2 + config.planes;
+        // The first sweep is not shown.
+        let mut updates = ego.evaluations + 2 + 2 * planes + 3;
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             best = search.stage(&best.point, 0.5f64.powi(stage as i32), seed, &mut [&mut observer])?;
             observer.next_stage(search.shown_updates())?;
             updates += search.stage_updates();
         }
-        // Where translation explains hardly more than rotation, depth is a guess: draw it towards a constant.
-        let trust = ((1.0 - ego.moving / ego.still.max(1e-9)) / 0.1).clamp(0.0, 1.0);
-        let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
         finish(&best, (height, width), trust, cost_start, updates)
     }
 }

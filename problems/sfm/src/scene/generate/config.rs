@@ -15,6 +15,9 @@ pub struct GeneratedConfig {
     pub baseline: [f64; 2],
     /// Rotation between the two, radians, at most.
     pub turn_rad: f64,
+    /// Part of the furnished rooms whose walls and ceiling have one coat of paint, as most have: little to match. In the others
+    /// each has a material of its own.
+    pub painted: f64,
     /// If set, units are chosen such that the target's median depth is this. Scale cannot be seen; this makes it known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub median_depth_m: Option<f64>,
@@ -33,6 +36,7 @@ impl Default for GeneratedConfig {
             shares: [0.55, 0.3, 0.15],
             baseline: [0.02, 0.2],
             turn_rad: 0.12,
+            painted: 0.0,
             median_depth_m: None,
             pool: 0,
             photo: 1.0,
@@ -61,6 +65,7 @@ impl GeneratedConfig {
         require((0.0..=0.5).contains(&self.turn_rad), "turn_rad", "0 to 0.5", self.turn_rad.to_string())?;
         let median = self.median_depth_m.is_none_or(|x| x > 0.0 && x.is_finite());
         require(median, "median_depth_m", "above 0", format!("{:?}", self.median_depth_m))?;
+        require((0.0..=1.0).contains(&self.painted), "painted", "0 to 1", self.painted.to_string())?;
         require((0.0..=1.0).contains(&self.photo), "photo", "0 to 1", self.photo.to_string())?;
         require((1..=8).contains(&self.rays), "rays", "1 to 8", self.rays.to_string())
     }

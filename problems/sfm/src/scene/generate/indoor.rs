@@ -10,16 +10,25 @@ use crate::scene::{
     world::{Lamp, Thing, World},
 };
 
+/// Which face of the walls is the floor.
+const FLOOR: usize = 4;
+
 /// A room of 2.5 to 7 m with boxes on the floor, things on them, pictures on the walls, and a camera at 0.6 to 1.7 m
-/// that looks anywhere. y points down, the floor is at 0.
-pub(super) fn scene(rng: &mut ChaCha8Rng) -> Scene {
+/// that looks anywhere. y points down, the floor is at 0. `painted` is how often walls and ceiling are of one paint.
+pub(super) fn scene(rng: &mut ChaCha8Rng, painted: f64) -> Scene {
     let (half_x, half_z) = (rng.random_range(1.3..3.5), rng.random_range(1.3..3.5));
     let height_m = rng.random_range(2.2..3.2);
-    let mut things = vec![material::enclosure(
+    let mut walls = material::enclosure(
         rng,
         Vector3::new(-half_x, -height_m, -half_z),
         Vector3::new(half_x, 0.0, half_z),
-    )];
+    );
+    if painted > 0.0 && rng.random_bool(painted) {
+        let paint = material::paint(rng);
+        let but_floor = walls.textures.iter_mut().enumerate().filter(|(face, _)| *face != FLOOR);
+        but_floor.for_each(|(_, texture)| *texture = paint);
+    }
+    let mut things = vec![walls];
 
     let eye = Point3::new(
         rng.random_range(-0.55..0.55) * half_x,

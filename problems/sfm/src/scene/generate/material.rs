@@ -37,6 +37,15 @@ pub(super) fn random(rng: &mut ChaCha8Rng, size_m: f64) -> Texture {
     Texture { pattern, main, second, dirt, seed: rng.random() }
 }
 
+/// Paint: one light colour, nearly even.
+pub(super) fn paint(rng: &mut ChaCha8Rng) -> Texture {
+    let tone = rng.random_range(0.45..0.95);
+    let main = [0; 3].map(|_| (tone + rng.random_range(-0.08..0.08f64)).min(0.98));
+    let second = main.map(|x| x * rng.random_range(0.9..1.0));
+    let pattern = if rng.random_bool(0.5) { Pattern::Plain } else { Pattern::Plaster };
+    Texture { pattern, main, second, dirt: rng.random_range(0.0..0.08), seed: rng.random() }
+}
+
 /// Greyish more often than bright, as things are.
 fn colour(rng: &mut ChaCha8Rng) -> Colour {
     let (grey, colourful): (f64, f64) = (rng.random_range(0.12..0.95), rng.random_range(0.0f64..1.0).powi(2));

@@ -100,7 +100,7 @@ impl Generated {
         let [indoor, floating, street] = self.config.shares;
         let drawn = rng.random_range(0.0..indoor + floating + street);
         if drawn < indoor {
-            indoor::scene(rng)
+            indoor::scene(rng, self.config.painted)
         } else if drawn < indoor + floating {
             floating::scene(rng)
         } else {

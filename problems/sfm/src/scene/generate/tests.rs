@@ -130,3 +130,19 @@ fn rate() {
     }
     println!("{:.1} samples of three views of 96x128 per second", 40.0 / began.elapsed().as_secs_f64());
 }
+
+/// Painted walls have few edges.
+#[test]
+fn painted_rooms_have_less_to_match() {
+    let scenes = |painted| {
+        let config =
+            GeneratedConfig { shares: [1.0, 0.0, 0.0], photo: 0.0, painted, ..GeneratedConfig::default() };
+        Generated::new(config, 11).unwrap()
+    };
+    let edges = |scenes: &Generated| -> f32 {
+        let image = |i| scenes.sample(i, 1, SIZE).unwrap().images.swap_remove(0);
+        (0..8).flat_map(image).collect::<Vec<_>>().windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum()
+    };
+    assert!(edges(&scenes(1.0)) < 0.8 * edges(&scenes(0.0)));
+    assert!(GeneratedConfig { painted: 1.5, ..GeneratedConfig::default() }.validate().is_err());
+}

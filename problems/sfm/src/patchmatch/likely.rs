@@ -1,0 +1,196 @@
+//! What depth to expect where images say little: that of the surroundings where they say more.
+
+use dro_core::{CostFunction, Point};
+use dro_vision::Pinhole;
+use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
+use rayon::prelude::*;
+
+use super::{PatchMatchConfig, relative::Relative, search::Search};
+use crate::{
+    Map, Result,
+    cost::{CensusCost, INVERSE_DEPTH, MatchedPoint},
+    watch::unwrapped,
+};
+
+/// A place in the image, pixels, and the inverse depth there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) at: [f64; 2],
+    pub(super) inverse: f64,
+}
+
+/// Parallax that must matter for a depth to be sure, pixels, and how much less the images must then agree.
+const SURE_PX: f64 = 1.5;
+const SURE_GAIN: f32 = 0.05;
+/// Side of the cells of which the surest pixel counts.
+const SURE_CELL_PX: usize = 6;
+/// Known places that are asked.
+const NEAREST: usize = 24;
+/// Distance at which one counts half, as a part of the image's width; a slope is believed where they spread farther.
+const REACH: f64 = 0.05;
+/// Deviations from a common plane at which a place counts half, as a part of its inverse depth: first and then.
+const ALIKE: [f64; 3] = [0.4, 0.2, 0.1];
+/// What slopes must explain to be believed, as a part of all weight.
+const RIDGE: f64 = 1.0;
+/// How far beyond the nearest places' inverse depths a plane may lead, as a factor.
+const BEYOND: f64 = 1.25;
+/// Pixels between the places that are worked out; between them values are interpolated.
+const GRID_PX: usize = 8;
+
+/// The matched points of each neighbour, in its order, by its pose.
+pub(super) fn matched(
+    matches: &[Option<Relative>],
+    poses: &[Isometry3<f64>],
+    camera: &Pinhole,
+) -> Vec<Known> {
+    let pairs = matches.iter().zip(poses).filter_map(|(relative, pose)| Some((relative.as_ref()?, pose)));
+    let points = pairs.flat_map(|(relative, pose)| relative.matches.points(pose));
+    let known = |point: MatchedPoint| {
+        let at = camera.project(&Point3::from(point.ray))?;
+        Some(Known { at: [at.x, at.y], inverse: point.inverse })
+    };
+    points.filter_map(known).collect()
+}
+
+/// The cost with the depths that are likely at the poses of `at`: by what is known, and by where a first sweep with that is sure.
+pub(super) fn expecting(
+    cost: CensusCost,
+    config: &PatchMatchConfig,
+    at: &Point,
+    range: (f64, f64),
+    mut known: Vec<Known>,
+) -> Result<CensusCost> {
+    let size = cost.size();
+    let cost = cost.with_likely(inverse_depth(&known, size)?);
+    let swept = Search { config, cost: &cost }.sweep(at, range, &mut [])?;
+    known.extend(sure(&cost, &swept)?);
+    Ok(cost.with_likely(inverse_depth(&known, size)?))
+}
+
+/// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is.
+fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
+    let step = SURE_PX / cost.camera().fx;
+    let costs = |by: f64| -> Result<Vec<f32>> {
+        let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + by)?)?;
+        let cost = cost.evaluate(&moved, INVERSE_DEPTH).map_err(unwrapped)?;
+        Ok(cost.map_for("inverse_depth").map_err(unwrapped)?.flatten_all()?.to_vec1()?)
+    };
+    let (here, nearer, farther) = (costs(0.0)?, costs(step)?, costs(-step)?);
+    let inverse = at.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+    let (height, width) = cost.size();
+    let gain = |i: usize| nearer[i].min(farther[i]) - here[i];
+    let surest = |(top, left): (usize, usize)| {
+        let rows = top..(top + SURE_CELL_PX).min(height);
+        let pixels = rows.flat_map(|y| (left..(left + SURE_CELL_PX).min(width)).map(move |x| (y, x)));
+        let index = |(y, x): (usize, usize)| y * width + x;
+        let best = pixels.max_by(|a, b| gain(index(*a)).total_cmp(&gain(index(*b))))?;
+        let known = Known { at: [best.1 as f64, best.0 as f64], inverse: f64::from(inverse[index(best)]) };
+        (gain(index(best)) > SURE_GAIN).then_some(known)
+    };
+    let lefts = |top: usize| (0..width).step_by(SURE_CELL_PX).map(move |left| (top, left));
+    Ok((0..height).step_by(SURE_CELL_PX).flat_map(lefts).filter_map(surest).collect())
+}
+
+/// At every pixel the inverse depth of the plane through the nearest known places, which is linear in the image; robust, as some
+/// are wrong and some belong to something else (moving least squares, Lancaster & Salkauskas 1981, reweighted). `None` where
+/// nothing is known.
+pub(super) fn inverse_depth(known: &[Known], (height, width): (usize, usize)) -> Result<Option<Map>> {
+    if known.is_empty() {
+        return Ok(None);
+    }
+    let (rows, columns) = (height.div_ceil(GRID_PX) + 1, width.div_ceil(GRID_PX) + 1);
+    let reach_px = REACH * width as f64;
+    let at = |i: usize| {
+        expected(known, [(i % columns * GRID_PX) as f64, (i / columns * GRID_PX) as f64], reach_px)
+    };
+    let grid: Vec<f64> = (0..rows * columns).into_par_iter().map(at).collect();
+    let value = |i: usize| {
+        let (x, y) = (i % width, i / width);
+        let (j, k) = (x / GRID_PX, y / GRID_PX);
+        let [fx, fy] = [x, y].map(|x| (x % GRID_PX) as f64 / GRID_PX as f64);
+        let along = |row: usize| {
+            let line = &grid[row * columns + j..];
+            line[0] + fx * (line[1] - line[0])
+        };
+        (along(k) + fy * (along(k + 1) - along(k))) as f32
+    };
+    Ok(Some(Map::new(height, width, (0..height * width).map(value).collect())?))
+}
+
+fn expected(known: &[Known], [x, y]: [f64; 2], reach_px: f64) -> f64 {
+    // Offsets over the reach, inverse depth, weight.
+    let mut near: Vec<(Vector3<f64>, f64, f64)> = known
+        .iter()
+        .map(|k| {
+            let (dx, dy) = ((k.at[0] - x) / reach_px, (k.at[1] - y) / reach_px);
+            (Vector3::new(1.0, dx, dy), k.inverse, 1.0 / (1.0 + dx * dx + dy * dy))
+        })
+        .collect();
+    if near.len() > NEAREST {
+        near.select_nth_unstable_by(NEAREST, |a, b| b.2.total_cmp(&a.2));
+        near.truncate(NEAREST);
+    }
+    near.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let whole: f64 = near.iter().map(|n| n.2).sum();
+    let mut sum = 0.0;
+    let median = near.iter().find(|n| {
+        sum += n.2;
+        sum >= 0.5 * whole
+    });
+    let (least, most) = (near.first().map_or(0.0, |n| n.1), near.last().map_or(0.0, |n| n.1));
+    let mut plane = Vector3::new(median.map_or(most, |n| n.1), 0.0, 0.0);
+    for alike in ALIKE {
+        let mut left = Matrix3::zeros();
+        let mut right = Vector3::zeros();
+        for (place, inverse, weight) in &near {
+            let off = (inverse - plane.dot(place)) / (alike * inverse);
+            let weight = weight / (1.0 + off * off);
+            left += weight * place * place.transpose();
+            right += weight * inverse * place;
+        }
+        let slope = RIDGE * left[(0, 0)];
+        left += Matrix3::from_diagonal(&Vector3::new(0.0, slope, slope));
+        if let Some(found) = left.lu().solve(&right) {
+            plane = found;
+        }
+    }
+    if plane.x.is_finite() { plane.x.clamp(least / BEYOND, BEYOND * most) } else { most }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// A plane's inverse depth is linear in the image: it is found between the known places, and a little beyond, though one in
+    /// five is wrong.
+    #[test]
+    fn planes_are_continued() {
+        let (height, width) = (96, 128);
+        let plane = |x: f64, y: f64| 0.2 + 0.001 * x - 0.0005 * y;
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let known: Vec<Known> = (0..150)
+            .map(|i| {
+                let at = [rng.random_range(30.0..100.0), rng.random_range(20.0..80.0)];
+                let inverse = if i % 5 == 0 { rng.random_range(0.05..0.6) } else { plane(at[0], at[1]) };
+                Known { at, inverse }
+            })
+            .collect();
+        let found = inverse_depth(&known, (height, width)).unwrap().unwrap();
+        for (y, x) in [(40, 64), (30, 40), (70, 90), (50, 104), (14, 60)] {
+            let (found, truth) = (f64::from(found.at(y, x).unwrap()), plane(x as f64, y as f64));
+            assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
+        }
+        assert!(found.values().iter().all(|x| *x > 0.0 && x.is_finite()));
+    }
+
+    #[test]
+    fn little_is_known() {
+        assert!(inverse_depth(&[], (16, 16)).unwrap().is_none());
+        let one = inverse_depth(&[Known { at: [3.0, 4.0], inverse: 0.5 }], (17, 23)).unwrap().unwrap();
+        assert!(one.values().iter().all(|x| (x - 0.5).abs() < 0.01), "{one:?}");
+    }
+}
