@@ -70,8 +70,7 @@ pub struct Solve {
     /// Threads to use [default: one per core, or RAYON_NUM_THREADS].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Seed of --optimizer patchmatch and of the demo's room; the learned optimizer uses none, and where it starts by search,
-    /// that is always the same one.
+    /// Seed of the search without weights, also where the learned optimizer starts by it, and of the demo's room.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// No progress bar and no closing text.
@@ -142,7 +141,8 @@ impl Solve {
             None => Weights::bundled()?,
         };
         let net = DroNet::new(&weights.config, weights.var_builder(&device))?;
-        let mut solver = DroSolver::new(net, device)?;
+        let search = PatchMatchConfig { seed: self.seed, ..PatchMatchConfig::default() };
+        let mut solver = DroSolver::new(net, device)?.with_search(PatchMatchSolver::new(search)?);
         let own = solver.iterations();
         solver = solver.with_iterations(Iterations {
             stages: self.stages.unwrap_or(own.stages),
@@ -162,6 +162,7 @@ impl Solve {
             "inner": solver.iterations().inner,
             "coupling": solver.coupling(),
             "start": solver.start(),
+            "seed": self.seed,
             "device": self.on.device.to_string(),
         });
         // Start values of heads fit the shape of image they were trained on; the bundled network starts by search, which takes any.

@@ -7,6 +7,7 @@
 //! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
 //! cargo run --release -p dro-sfm --example measure -- error HxW NEIGHBOURS SCENES
 //! cargo run --release -p dro-sfm --example measure -- starts HxW SCENES ROTATION_DEG TRANSLATION
+//! cargo run --release -p dro-sfm --example measure -- held-out HxW SCENES
 //! ```
 //!
 //! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads; `DRO_DEVICE=cuda:0` measures
@@ -16,6 +17,8 @@
 
 #[path = "measure/device.rs"]
 mod device;
+#[path = "measure/held_out.rs"]
+mod held_out;
 #[path = "measure/layers.rs"]
 mod layers;
 #[path = "measure/network.rs"]
@@ -61,10 +64,11 @@ fn main() {
                 [rotation_deg, translation].map(|n| n.parse().expect("a number"));
             starts::starts(side(size), scenes.parse().expect("a number"), rotation_deg, translation)
         }
+        ["held-out", size, scenes] => held_out::held_out(side(size), scenes.parse().expect("a number")),
         ["layers", size, rest @ ..] => layers::layers(side(size), repeats(rest.first())),
         _ => {
             panic!(
-                "expected forward, train, profile, layers, error or starts (see the head of this file), found {words:?}"
+                "expected forward, train, profile, layers, error, starts or held-out (see the head of this file), found {words:?}"
             )
         }
     };

@@ -32,7 +32,8 @@ pub struct DroSolver {
     device: Device,
     iterations: Iterations,
     coupling: Coupling,
-    search: Option<PatchMatchSolver>,
+    start: StartValues,
+    search: PatchMatchSolver,
 }
 
 impl DroSolver {
@@ -53,7 +54,7 @@ impl DroSolver {
             Iterations { stages: config.updates / config.updates_per_stage, inner: config.updates_per_stage };
         let coupling = config.coupling;
         let start = config.start;
-        Ok(Self { net, device, iterations, coupling, search: None }.with_start(start))
+        Ok(Self { net, device, iterations, coupling, start, search: PatchMatchSolver::default() })
     }
 
     /// With other iterations.
@@ -70,10 +71,13 @@ impl DroSolver {
 
     /// With another start.
     pub fn with_start(mut self, start: StartValues) -> Self {
-        self.search = match start {
-            StartValues::Heads => None,
-            StartValues::Search => Some(PatchMatchSolver::default()),
-        };
+        self.start = start;
+        self
+    }
+
+    /// With another search, for runs that [start](Self::with_start) by one.
+    pub fn with_search(mut self, search: PatchMatchSolver) -> Self {
+        self.search = search;
         self
     }
 
@@ -89,7 +93,7 @@ impl DroSolver {
 
     /// Where it will start.
     pub fn start(&self) -> StartValues {
-        if self.search.is_some() { StartValues::Search } else { StartValues::Heads }
+        self.start
     }
 
     /// The network, prepared where [`new`](Self::new) prepared it.
@@ -108,8 +112,10 @@ impl DroSolver {
     /// Also how often the search for a start evaluated its cost.
     fn begin(&self, views: &Views, interrupted: &dyn Fn() -> bool) -> Result<(Encoded, usize)> {
         let mut encoded = self.encoded(views)?;
-        let Some(search) = &self.search else { return Ok((encoded, 0)) };
-        let found = search.solve(views, &mut Unshown(interrupted))?;
+        if self.start == StartValues::Heads {
+            return Ok((encoded, 0));
+        }
+        let found = self.search.solve(views, &mut Unshown(interrupted))?;
         let (start, whole) = searched::start(&found, &encoded.start, self.net.config())?;
         encoded.start = start;
         encoded.searched = Some(Arc::new(whole));
