@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use dro_sfm::{
-    Estimate, Sample, Solver, Unwatched, Update, Views, Watch,
+    Estimate, Sample, Solver, Update, Views, Watch,
     network::{DroNet, DroSolver, Iterations},
     scene::{Generated, GeneratedConfig},
     weights::Weights,
@@ -16,31 +16,36 @@ fn views(sample: &Sample) -> Views {
     Views { target: image(0), neighbours, camera: sample.camera }
 }
 
-/// On scenes that were not trained on, from where the search ends: in the mean each of the four updates of the training costs
-/// less, what comes then does not lose it, and depth is nearer to the truth than the search's.
+const SCENES: u64 = 8;
+
+/// On scenes that were not trained on, from where the search ends: in the mean depth is clearly nearer to the truth than the
+/// search's after the four updates of the training, and stays so if a run goes on. The cost ends below where it began,
+/// though the search left little of it to lower; on the way it may rise, as what is learned is the error, not the cost.
 #[test]
-fn the_bundled_weights_lower_the_cost_and_the_error() {
+fn the_bundled_weights_lower_the_error_and_the_cost() {
     let weights = Weights::bundled().unwrap();
     let net = DroNet::new(&weights.config, weights.var_builder(&Device::Cpu)).unwrap();
     let solver = DroSolver::new(net, Device::Cpu).unwrap();
     let config =
         GeneratedConfig { baseline: [0.08, 0.2], shares: [1.0, 0.0, 0.0], ..GeneratedConfig::default() };
     let scenes = Generated::new(config, 990_001).unwrap();
-    let with = |stages| solver.clone().with_iterations(Iterations { stages, inner: 1 });
-    let (mut means, mut errors) = ([0.0; 12], [0.0; 2]);
-    for number in 0..3 {
+    let (mut means, mut errors) = ([0.0; 12], [0.0; 3]);
+    for number in 0..SCENES {
         let sample = scenes.sample(number, 1, (96, 128)).unwrap();
-        let mut costs = Costs(Vec::new());
-        let found = with(12).solve(&views(&sample), &mut costs).unwrap();
-        assert_eq!((costs.0.len(), found.poses.len()), (12, 1));
-        means.iter_mut().zip(costs.0).for_each(|(mean, cost)| *mean += cost / 3.0);
-        for (error, stages) in errors.iter_mut().zip([0, 4]) {
-            *error += abs_rel(&sample, &with(stages).solve(&views(&sample), &mut Unwatched).unwrap()) / 3.0;
+        for (error, stages) in errors.iter_mut().zip([0, 4, 12]) {
+            let solver = solver.clone().with_iterations(Iterations { stages, inner: 1 });
+            let mut costs = Costs(Vec::new());
+            let found = solver.solve(&views(&sample), &mut costs).unwrap();
+            assert_eq!((costs.0.len(), found.poses.len()), (stages, 1));
+            *error += abs_rel(&sample, &found) / SCENES as f64;
+            if stages == 12 {
+                means.iter_mut().zip(costs.0).for_each(|(mean, cost)| *mean += cost / SCENES as f64);
+            }
         }
     }
-    assert!(means[..5].windows(2).all(|pair| pair[1] < pair[0]), "{means:?}");
-    assert!(means[5..].iter().all(|mean| *mean < means[1]), "{means:?}");
-    assert!(errors[1] < errors[0], "{errors:?}");
+    let [start, trained, longer] = errors;
+    assert!(trained < 0.92 * start && longer < 0.95 * start, "{errors:?}");
+    assert!(means[11] < means[0], "{means:?}");
 }
 
 /// Mean of |d − d*| / d* after scaling by medians.
