@@ -4,7 +4,13 @@ use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion};
 use rayon::prelude::*;
 
-use super::{profile::Profile, pyramid::reduced, relative::Relative, search::mixed, volume::Volume};
+use super::{
+    profile::Profile,
+    pyramid::{limited, reduced},
+    relative::Relative,
+    search::mixed,
+    volume::Volume,
+};
 use crate::{Map, Result, cost::EpipolarCost};
 
 /// What the poses' search found.
@@ -116,14 +122,11 @@ pub(super) fn estimate(
     seed: u64,
 ) -> Result<Egomotion> {
     let size = (target.height(), target.width());
-    let by = |width: f64| {
-        let scale = (width / size.1 as f64).min(1.0);
-        (((size.0 as f64 * scale).round() as usize).max(8), ((size.1 as f64 * scale).round() as usize).max(8))
-    };
     // So small that the largest displacements are within reach.
     let moved = matches.iter().flatten().map(|relative| most(relative).1).fold(0.0, f64::max);
     let moved_px = moved * camera.fx * 160.0 / size.1 as f64;
-    let sizes = [by(80.0), by((160.0 * (MOST_RADIUS - 4) as f64 / moved_px.max(1e-9)).clamp(60.0, 160.0))];
+    let wide = (160.0 * (MOST_RADIUS - 4) as f64 / moved_px.max(1e-9)).clamp(60.0, 160.0);
+    let sizes = [limited(size, 80), limited(size, wide as usize)];
     let small = |m: &Map| -> Result<[Map; 2]> { Ok([reduced(m, sizes[0])?, reduced(m, sizes[1])?]) };
     let cameras = [camera.resized(size, sizes[0])?, camera.resized(size, sizes[1])?];
     let target = small(target)?;

@@ -1,11 +1,12 @@
 //! What depth to expect where images say little: that of the surroundings where they say more.
 
+use candle_core::{Device, Tensor};
 use dro_core::{CostFunction, Point};
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
 use rayon::prelude::*;
 
-use super::{PatchMatchConfig, relative::Relative, search::Search};
+use super::{PatchMatchConfig, pyramid::enlarged, relative::Relative, search::Search};
 use crate::{
     Map, Result,
     cost::{CensusCost, INVERSE_DEPTH, MatchedPoint},
@@ -98,23 +99,16 @@ pub(super) fn inverse_depth(known: &[Known], (height, width): (usize, usize)) ->
     if known.is_empty() {
         return Ok(None);
     }
-    let (rows, columns) = (height.div_ceil(GRID_PX) + 1, width.div_ceil(GRID_PX) + 1);
+    let (rows, columns) = (height.div_ceil(GRID_PX), width.div_ceil(GRID_PX));
     let reach_px = REACH * width as f64;
+    let middle = |i: usize, count: usize, side: usize| (i as f64 + 0.5) / count as f64 * side as f64 - 0.5;
     let at = |i: usize| {
-        expected(known, [(i % columns * GRID_PX) as f64, (i / columns * GRID_PX) as f64], reach_px)
+        let place = [middle(i % columns, columns, width), middle(i / columns, rows, height)];
+        expected(known, place, reach_px) as f32
     };
-    let grid: Vec<f64> = (0..rows * columns).into_par_iter().map(at).collect();
-    let value = |i: usize| {
-        let (x, y) = (i % width, i / width);
-        let (j, k) = (x / GRID_PX, y / GRID_PX);
-        let [fx, fy] = [x, y].map(|x| (x % GRID_PX) as f64 / GRID_PX as f64);
-        let along = |row: usize| {
-            let line = &grid[row * columns + j..];
-            line[0] + fx * (line[1] - line[0])
-        };
-        (along(k) + fy * (along(k + 1) - along(k))) as f32
-    };
-    Ok(Some(Map::new(height, width, (0..height * width).map(value).collect())?))
+    let grid: Vec<f32> = (0..rows * columns).into_par_iter().map(at).collect();
+    let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
+    Ok(Some(Map::from_tensor(&enlarged(&grid, (height, width))?)?))
 }
 
 fn expected(known: &[Known], [x, y]: [f64; 2], reach_px: f64) -> f64 {

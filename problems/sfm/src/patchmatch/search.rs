@@ -16,6 +16,7 @@ const JOINT_STEP_PX: f64 = 0.08;
 const PLANE_PX: f64 = 1.0;
 /// More planes there are only if asked for.
 const MOST_PLANES: usize = 512;
+
 /// A point and what it costs.
 pub(super) struct Found {
     pub(super) point: Point,
