@@ -4,20 +4,14 @@ use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion};
 use rayon::prelude::*;
 
-use super::{
-    profile::Profile,
-    pyramid::{limited, reduced},
-    relative::Relative,
-    search::mixed,
-    volume::Volume,
-};
+use super::{profile::Profile, pyramid::Pictures, relative::Relative, search::mixed, volume::Volume};
 use crate::{Map, Result, cost::EpipolarCost};
 
 /// What the poses' search found.
 pub(super) struct Egomotion {
     /// In units of the first baseline of the reference neighbour.
     pub(super) poses: Vec<Isometry3<f64>>,
-    /// Least and greatest inverse depth that pixels took, generously.
+    /// Least and greatest inverse depth to reckon with.
     pub(super) range: (f64, f64),
     /// Costs of rotation alone and of the poses, as shares of chance.
     pub(super) still: f64,
@@ -29,6 +23,9 @@ pub(super) struct Egomotion {
 const STRIDE: usize = 3;
 /// Displacements looked at, pixels.
 const MOST_RADIUS: usize = 56;
+
+/// The greatest inverse depth to reckon with, as a multiple of the median.
+const WIDE: f64 = 10.0;
 
 struct Pair {
     still: f64,
@@ -112,27 +109,21 @@ fn matched(
     Ok(Pair { still, moving, pose: relative.pose, fine, upper })
 }
 
-/// Images are grey, at the working size; `matches` has what matched points of each neighbour agree on.
+/// `pictures` are at the working size; `matches` has what matched points of each neighbour agree on.
 pub(super) fn estimate(
-    target: &Map,
-    neighbours: &[Map],
+    pictures: &Pictures,
     matches: &[Option<Relative>],
-    camera: Pinhole,
     tolerance: f32,
     seed: u64,
 ) -> Result<Egomotion> {
-    let size = (target.height(), target.width());
     // So small that the largest displacements are within reach.
     let moved = matches.iter().flatten().map(|relative| most(relative).1).fold(0.0, f64::max);
-    let moved_px = moved * camera.fx * 160.0 / size.1 as f64;
+    let moved_px = moved * pictures.camera.fx * 160.0 / pictures.size().1 as f64;
     let wide = (160.0 * (MOST_RADIUS - 4) as f64 / moved_px.max(1e-9)).clamp(60.0, 160.0);
-    let sizes = [limited(size, 80), limited(size, wide as usize)];
-    let small = |m: &Map| -> Result<[Map; 2]> { Ok([reduced(m, sizes[0])?, reduced(m, sizes[1])?]) };
-    let cameras = [camera.resized(size, sizes[0])?, camera.resized(size, sizes[1])?];
-    let target = small(target)?;
-    let pairs = neighbours.par_iter().zip(matches).enumerate().map(|(i, (n, relative))| {
-        let n = small(n)?;
-        let images = [(&target[0], &n[0]), (&target[1], &n[1])];
+    let sizes = [pictures.limited(80)?, pictures.limited(wide as usize)?];
+    let cameras = [sizes[0].camera, sizes[1].camera];
+    let pairs = matches.par_iter().enumerate().map(|(i, relative)| {
+        let images = [0, 1].map(|level| (&sizes[level].target, &sizes[level].neighbours[i]));
         let seed = mixed(seed, i as u64);
         match relative {
             Some(relative) => matched(images[1], cameras[1], tolerance, relative, seed),
@@ -196,11 +187,11 @@ pub(super) fn estimate(
             .map_or(0.1, |d| f64::from(d.0))
     };
     let step = lead.upper / 31.0;
-    // Farther than 2.5 medians parallax is mostly noise, and a depth that is far too great is the worst error.
+    // What is near without many corners counts too, whatever most of the picture is.
     let middle = quantile(0.5).max(step);
     let low = (0.5 * (quantile(0.03) - step)).max(0.4 * middle);
-    let high = (1.25 * quantile(0.97) + step).clamp(1.5 * middle, 5.0 * middle);
-    let range = (low, high);
+    let widest = pictures.size().1 as f64 / pictures.camera.fx;
+    let range = (low, (WIDE * middle).min(widest).max(1.5 * middle));
     let mut in_order = vec![Isometry3::identity(); pairs.len()];
     for (&n, pose) in order.iter().zip(&poses) {
         in_order[n] = *pose;

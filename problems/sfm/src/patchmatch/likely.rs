@@ -1,17 +1,12 @@
 //! What depth to expect where images say little: that of the surroundings where they say more.
 
 use candle_core::{Device, Tensor};
-use dro_core::{CostFunction, Point};
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
 use rayon::prelude::*;
 
-use super::{PatchMatchConfig, pyramid::enlarged, relative::Relative, search::Search};
-use crate::{
-    Map, Result,
-    cost::{CensusCost, INVERSE_DEPTH, MatchedPoint},
-    watch::unwrapped,
-};
+use super::{pyramid::enlarged, relative::Relative};
+use crate::{Map, Result, cost::MatchedPoint};
 
 /// A place in the image, pixels, and the inverse depth there.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +15,13 @@ pub(super) struct Known {
     pub(super) inverse: f64,
 }
 
-/// Parallax that must matter for a depth to be sure, pixels, and how much less the images must then agree.
-const SURE_PX: f64 = 1.5;
-const SURE_GAIN: f32 = 0.05;
-/// Side of the cells of which the surest pixel counts.
-const SURE_CELL_PX: usize = 6;
+impl Known {
+    /// In the image at `scale` times its size.
+    pub(super) fn scaled(self, scale: f64) -> Self {
+        Self { at: self.at.map(|at| (at + 0.5) * scale - 0.5), ..self }
+    }
+}
+
 /// Known places that are asked.
 const NEAREST: usize = 24;
 /// Distance at which one counts half, as a part of the image's width; a slope is believed where they spread farther.
@@ -51,45 +48,6 @@ pub(super) fn matched(
         Some(Known { at: [at.x, at.y], inverse: point.inverse })
     };
     points.filter_map(known).collect()
-}
-
-/// The cost with the depths that are likely at the poses of `at`: by what is known, and by where a first sweep with that is sure.
-pub(super) fn expecting(
-    cost: CensusCost,
-    config: &PatchMatchConfig,
-    at: &Point,
-    range: (f64, f64),
-    mut known: Vec<Known>,
-) -> Result<CensusCost> {
-    let size = cost.size();
-    let cost = cost.with_likely(inverse_depth(&known, size)?);
-    let swept = Search { config, cost: &cost }.sweep(at, range, &mut [])?;
-    known.extend(sure(&cost, &swept)?);
-    Ok(cost.with_likely(inverse_depth(&known, size)?))
-}
-
-/// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is.
-fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
-    let step = SURE_PX / cost.camera().fx;
-    let costs = |by: f64| -> Result<Vec<f32>> {
-        let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + by)?)?;
-        let cost = cost.evaluate(&moved, INVERSE_DEPTH).map_err(unwrapped)?;
-        Ok(cost.map_for("inverse_depth").map_err(unwrapped)?.flatten_all()?.to_vec1()?)
-    };
-    let (here, nearer, farther) = (costs(0.0)?, costs(step)?, costs(-step)?);
-    let inverse = at.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
-    let (height, width) = cost.size();
-    let gain = |i: usize| nearer[i].min(farther[i]) - here[i];
-    let surest = |(top, left): (usize, usize)| {
-        let rows = top..(top + SURE_CELL_PX).min(height);
-        let pixels = rows.flat_map(|y| (left..(left + SURE_CELL_PX).min(width)).map(move |x| (y, x)));
-        let index = |(y, x): (usize, usize)| y * width + x;
-        let best = pixels.max_by(|a, b| gain(index(*a)).total_cmp(&gain(index(*b))))?;
-        let known = Known { at: [best.1 as f64, best.0 as f64], inverse: f64::from(inverse[index(best)]) };
-        (gain(index(best)) > SURE_GAIN).then_some(known)
-    };
-    let lefts = |top: usize| (0..width).step_by(SURE_CELL_PX).map(move |left| (top, left));
-    Ok((0..height).step_by(SURE_CELL_PX).flat_map(lefts).filter_map(surest).collect())
 }
 
 /// At every pixel the inverse depth of the plane through the nearest known places, which is linear in the image; robust, as some

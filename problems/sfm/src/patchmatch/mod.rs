@@ -34,6 +34,7 @@ mod relative;
 mod search;
 mod sgm;
 mod solver;
+mod survey;
 mod volume;
 
 pub use cma::CmaEs;

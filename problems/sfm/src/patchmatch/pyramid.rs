@@ -1,9 +1,16 @@
-//! Grey images at falling sizes.
+//! Grey images at different sizes.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
+use dro_core::{CostFunction, Point};
+use dro_vision::Pinhole;
 use image::{ImageBuffer, Luma, imageops};
+use nalgebra::Isometry3;
 
-use crate::{Error, Map, Result, Views};
+use super::PoseChart;
+use crate::{
+    Error, Map, Result, Views,
+    cost::{CensusConfig, CensusCost},
+};
 
 /// Luma of an RGB image `[1, 3, h, w]` in [0, 1] (ITU-R BT.601); what is not finite becomes 0.
 pub(super) fn grey(image: &Tensor) -> Result<Map> {
@@ -50,23 +57,62 @@ pub(super) fn enlarged(map: &Tensor, (height, width): (usize, usize)) -> Result<
     Ok(map.upsample_bilinear2d(height, width, false)?)
 }
 
-/// Checks that every neighbour has the target's size, and gives it.
-pub(super) fn common_size(views: &Views) -> Result<(usize, usize)> {
-    if views.neighbours.is_empty() {
-        return Err(Error::argument("neighbours", "at least one", "none"));
-    }
-    let (_, _, height, width) = views.target.dims4()?;
-    for n in &views.neighbours {
-        if n.dims() != views.target.dims() {
-            return Err(Error::argument(
-                "neighbour",
-                format!("the target's shape {:?}", views.target.dims()),
-                format!("{:?}", n.dims()),
-            ));
+/// Grey images of one size, and the camera of all of them.
+#[derive(Debug, Clone)]
+pub(super) struct Pictures {
+    pub(super) target: Map,
+    pub(super) neighbours: Vec<Map>,
+    pub(super) camera: Pinhole,
+}
+
+impl Pictures {
+    /// # Errors
+    /// If there is no neighbour, or one has another size than the target, or they are smaller than 8 by 8.
+    pub(super) fn of(views: &Views) -> Result<Self> {
+        if views.neighbours.is_empty() {
+            return Err(Error::argument("neighbours", "at least one", "none"));
         }
+        let (_, _, height, width) = views.target.dims4()?;
+        for n in &views.neighbours {
+            if n.dims() != views.target.dims() {
+                return Err(Error::argument(
+                    "neighbour",
+                    format!("the target's shape {:?}", views.target.dims()),
+                    format!("{:?}", n.dims()),
+                ));
+            }
+        }
+        if height < 8 || width < 8 {
+            return Err(Error::argument("views", "images of at least 8x8", format!("{height}x{width}")));
+        }
+        let neighbours = views.neighbours.iter().map(grey).collect::<Result<_>>()?;
+        Ok(Self { target: grey(&views.target)?, neighbours, camera: views.camera })
     }
-    if height < 8 || width < 8 {
-        return Err(Error::argument("views", "images of at least 8x8", format!("{height}x{width}")));
+
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.target.height(), self.target.width())
     }
-    Ok((height, width))
+
+    /// At most so many columns wide.
+    pub(super) fn limited(&self, most_wide: usize) -> Result<Self> {
+        let size = limited(self.size(), most_wide);
+        Ok(Self {
+            target: reduced(&self.target, size)?,
+            neighbours: self.neighbours.iter().map(|n| reduced(n, size)).collect::<Result<_>>()?,
+            camera: self.camera.resized(self.size(), size)?,
+        })
+    }
+
+    pub(super) fn cost(&self, range: (f64, f64), config: &CensusConfig) -> Result<CensusCost> {
+        CensusCost::new(&self.target, &self.neighbours, self.camera, range, config)
+    }
+}
+
+/// A point of [`CensusCost`]'s space: the same inverse depth everywhere.
+pub(super) fn flat(cost: &CensusCost, inverse_depth: f64, poses: &[Isometry3<f64>]) -> Result<Point> {
+    let (height, width) = cost.size();
+    let depth = Tensor::full(inverse_depth as f32, (1, 1, height, width), &Device::Cpu)?;
+    let encoded: Vec<f32> = poses.iter().flat_map(PoseChart::encode).collect();
+    let encoded = Tensor::from_vec(encoded, (1, poses.len(), 6), &Device::Cpu)?;
+    Ok(cost.space().point(vec![depth, encoded])?)
 }

@@ -3,7 +3,6 @@
 //! How many matches a pose explains has plateaus and many basins. So the count is first made soft, over many pixels, and then
 //! harder (graduated non-convexity; Blake & Zisserman 1987), and at each step minimized by [`CmaEs`](super::CmaEs) from what is best so far.
 
-use dro_vision::Pinhole;
 use nalgebra::{
     Isometry3, Matrix3, Rotation3, SMatrix, SVD, SVector, SymmetricEigen, Translation3, UnitQuaternion,
     Vector3,
@@ -16,7 +15,7 @@ use super::{
     cma::lowest,
     keypoints::Keypoints,
     profile::{across, sphere},
-    pyramid::{limited, reduced},
+    pyramid::Pictures,
     search::mixed,
 };
 use crate::{Map, Result, cost::EpipolarCost};
@@ -61,22 +60,14 @@ impl Relative {
 }
 
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
-pub(super) fn matched(
-    target: &Map,
-    neighbours: &[Map],
-    camera: Pinhole,
-    seed: u64,
-) -> Result<Vec<Option<Relative>>> {
-    let size = (target.height(), target.width());
-    let small = limited(size, MOST_WIDE);
-    let camera = camera.resized(size, small)?;
-    let keypoints = |image: &Map| Keypoints::new(&reduced(image, small)?, KEYPOINTS);
-    let own = keypoints(target)?;
+pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
+    let pictures = pictures.limited(MOST_WIDE)?;
+    let own = Keypoints::new(&pictures.target, KEYPOINTS)?;
     let of = |(n, neighbour): (usize, &Map)| {
-        let matches = own.matches(&keypoints(neighbour)?);
-        agreed(&EpipolarCost::new(&matches, &camera), mixed(seed, n as u64))
+        let matches = own.matches(&Keypoints::new(neighbour, KEYPOINTS)?);
+        agreed(&EpipolarCost::new(&matches, &pictures.camera), mixed(seed, n as u64))
     };
-    neighbours.par_iter().enumerate().map(of).collect()
+    pictures.neighbours.par_iter().enumerate().map(of).collect()
 }
 
 /// `None` where matches are few or do not agree.

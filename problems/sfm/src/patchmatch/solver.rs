@@ -1,18 +1,18 @@
 //! Poses first, then depth, then both in stages.
 
-use candle_core::{Device, Tensor};
-use dro_core::{CostFunction, Point};
+use dro_core::Point;
 use nalgebra::Isometry3;
 
 use super::{
     PatchMatchConfig, PoseChart, egomotion, likely,
-    pyramid::{common_size, enlarged, grey, limited, reduced},
+    pyramid::{Pictures, enlarged, flat},
     relative::{self, Relative},
     search::{Found, Search, mixed},
+    survey::{Survey, survey},
 };
 use crate::{
     Error, Estimate, Map, Result, Solver, Views, Watch,
-    cost::{CensusCost, INVERSE_DEPTH, POSES},
+    cost::{INVERSE_DEPTH, POSES},
     watch::WatchObserver,
 };
 
@@ -43,46 +43,35 @@ impl Solver for PatchMatchSolver {
     fn solve(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
         let config = &self.config;
         config.validate()?;
-        let (height, width) = common_size(views)?;
-        let target = grey(&views.target)?;
-        let neighbours = views.neighbours.iter().map(grey).collect::<Result<Vec<_>>>()?;
-        let matches = relative::matched(&target, &neighbours, views.camera, mixed(config.seed, 20_000))?;
+        let pictures = Pictures::of(views)?;
+        let full_size = pictures.size();
+        let matches = relative::matched(&pictures, mixed(config.seed, 20_000))?;
         if watch.interrupted() {
             return Err(Error::Interrupted);
         }
-        let size = limited((height, width), config.max_width);
-        let target = reduced(&target, size)?;
-        let neighbours = neighbours.iter().map(|n| reduced(n, size)).collect::<Result<Vec<_>>>()?;
-        let camera = views.camera.resized((height, width), size)?;
-        let tolerance = config.census.tolerance as f32;
-        let ego = egomotion::estimate(&target, &neighbours, &matches, camera, tolerance, config.seed)?;
+        let pictures = pictures.limited(config.max_width)?;
+        let ego = egomotion::estimate(&pictures, &matches, config.census.tolerance as f32, config.seed)?;
         if watch.interrupted() {
             return Err(Error::Interrupted);
         }
-        let (low, high) = ego.range;
         // Where translation explains hardly more than rotation, depth is a guess: draw it towards a constant.
         let explained = (1.0 - ego.moving / ego.still.max(1e-9)) / 0.1;
         let apart_px = matches.iter().flatten().map(Relative::parallax_px).fold(0.0, f64::max);
         let trust = explained.max(apart_px - 0.5).clamp(0.0, 1.0);
         let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
-        let known = likely::matched(&matches, &ego.poses, &camera);
+        let known = likely::matched(&matches, &ego.poses, &pictures.camera);
+        let Survey { range, known, evaluations: surveyed } =
+            survey(&pictures, config, &ego.poses, ego.range, known)?;
         let agreeing = matches.into_iter().map(|relative| Some(relative?.matches)).collect();
-        let cost = CensusCost::new(&target, &neighbours, camera, ego.range, &config.census)?.with_matches(
-            agreeing,
-            relative::EPIPOLAR_PX,
-            relative::MATCHES_WEIGHT,
-        );
-        let flat = Tensor::full((0.5 * (low + high)) as f32, (1, 1, size.0, size.1), &Device::Cpu)?;
-        let pose_tensor = |poses: &[Isometry3<f64>]| {
-            let poses: Vec<f32> = poses.iter().flat_map(PoseChart::encode).collect();
-            Tensor::from_vec(poses, (1, neighbours.len(), 6), &Device::Cpu)
-        };
-        let still =
-            cost.space().point(vec![flat, pose_tensor(&vec![Isometry3::identity(); neighbours.len()])?])?;
-        let moving = still.with(POSES, pose_tensor(&ego.poses)?)?;
-        let cost = likely::expecting(cost, config, &moving, ego.range, known)?;
+        let cost = pictures
+            .cost(range, &config.census)?
+            .with_matches(agreeing, relative::EPIPOLAR_PX, relative::MATCHES_WEIGHT)
+            .with_likely(likely::inverse_depth(&known, pictures.size())?);
+        let middle = 0.5 * (range.0 + range.1);
+        let still = flat(&cost, middle, &vec![Isometry3::identity(); ego.poses.len()])?;
+        let moving = flat(&cost, middle, &ego.poses)?;
         let search = Search { config, cost: &cost };
-        let planes = search.planes(ego.range);
+        let planes = search.planes(range);
         // What is shown starts with nothing known; then the poses found; then every update from there.
         let cost_start = Found::new(&cost, still.clone())?.total;
         let mut observer = WatchObserver::new(watch, |point: &Point| {
@@ -91,18 +80,17 @@ impl Solver for PatchMatchSolver {
         for point in [&still, &moving] {
             observer.show_point(&cost, point, POSES)?;
         }
-        let swept = search.sweep(&moving, ego.range, &mut [&mut observer])?;
+        let swept = search.sweep(&moving, range, &mut [&mut observer])?;
         observer.next_stage(planes)?;
         let mut best = Found::new(&cost, swept)?;
-        // The first sweep is not shown.
-        let mut updates = ego.evaluations + 2 + 2 * planes + 3;
+        let mut updates = ego.evaluations + surveyed + 2 + planes;
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             best = search.stage(&best.point, 0.5f64.powi(stage as i32), seed, &mut [&mut observer])?;
             observer.next_stage(search.shown_updates())?;
             updates += search.stage_updates();
         }
-        finish(&best, (height, width), trust, cost_start, updates)
+        finish(&best, full_size, trust, cost_start, updates)
     }
 }
 

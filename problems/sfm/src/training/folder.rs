@@ -29,6 +29,9 @@ pub struct FolderConfig {
     /// Frames between the target and its nearest neighbour, least and most.
     #[serde(default = "next")]
     pub gap: [usize; 2],
+    /// How many samples there are, kept in memory once read; 0: all there can be, read each time.
+    #[serde(default)]
+    pub pool: u64,
 }
 
 fn one() -> f64 {

@@ -1,11 +1,13 @@
 //! Starts where the search without weights ends.
 
 use candle_core::{Device, Tensor};
+use nalgebra::Isometry3;
 
 use super::{GuideConfig, source::stream};
 use crate::{
-    Map, Result, Sample, SampleStart, Views,
+    Map, Result, Sample, SampleStart, Solver, Views,
     patchmatch::{PatchMatchConfig, PatchMatchSolver},
+    watch::Unshown,
 };
 
 /// Where a run of the search would end that found poses as wrong as the guide says: these poses, and the depth that the
@@ -14,11 +16,42 @@ use crate::{
 ///
 /// # Errors
 /// If the sample does not fit together.
-pub(super) fn start(sample: &Sample, guide: &GuideConfig, number: u64) -> Result<Option<SampleStart>> {
+pub(super) fn at_noisy_poses(
+    sample: &Sample,
+    guide: &GuideConfig,
+    number: u64,
+) -> Result<Option<SampleStart>> {
     let Some(range) = range(&sample.depth) else { return Ok(None) };
     let poses = guide.noisy(&sample.poses, &mut stream([number, 0], 3));
     let config = PatchMatchConfig { seed: number, ..PatchMatchConfig::default() };
     let inv_depth = PatchMatchSolver::new(config)?.depth(&views(sample)?, &poses, range)?;
+    Ok(Some(SampleStart { inv_depth, poses }))
+}
+
+/// Where the search ends that knows the images alone, in units of the truth: by the median of true over found depth, or by the
+/// longest translation where no depth is known. `None` where that says nothing.
+///
+/// # Errors
+/// If the sample does not fit together.
+pub(super) fn from_images(sample: &Sample, number: u64) -> Result<Option<SampleStart>> {
+    let config = PatchMatchConfig { seed: number, ..PatchMatchConfig::default() };
+    let found = PatchMatchSolver::new(config)?.solve(&views(sample)?, &mut Unshown(&|| false))?;
+    let pairs = sample.depth.values().iter().zip(found.inv_depth.values());
+    let mut ratios: Vec<f32> = pairs.filter(|(depth, _)| **depth > 0.0).map(|(d, x)| d * x).collect();
+    ratios.sort_by(f32::total_cmp);
+    let longest = |poses: &[Isometry3<f64>]| {
+        poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max)
+    };
+    let unit = match ratios.get(ratios.len() / 2) {
+        Some(median) => f64::from(*median),
+        None => longest(&sample.poses) / longest(&found.poses),
+    };
+    if !(unit > 0.0 && unit.is_finite()) {
+        return Ok(None);
+    }
+    let inv_depth = found.inv_depth.mapped(|x| (f64::from(x) / unit) as f32);
+    let mut poses = found.poses;
+    poses.iter_mut().for_each(|pose| pose.translation.vector *= unit);
     Ok(Some(SampleStart { inv_depth, poses }))
 }
 

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{FolderConfig, GuideConfig, folder::Folder, searched};
 use crate::{
-    Error, Result, Sample,
+    Error, Result, Sample, SampleStart,
     augment::AugmentConfig,
     scene::{Generated, GeneratedConfig},
 };
@@ -22,25 +22,54 @@ use crate::{
 /// Generated scenes and recorded sequences, mixed. A sample follows from its key alone.
 #[derive(Debug, Clone)]
 pub struct Source {
-    generated: Option<(Pool, f64)>,
-    folders: Vec<(Folder, f64)>,
-    median_depth_m: Option<f64>,
+    /// With how often each is drawn beside the others; folders first.
+    pools: Vec<(Pool, f64)>,
     skip_bad: bool,
 }
 
-/// Generated scenes, kept once made where there is an end of them.
+/// Samples by number, kept once made where there is an end of them.
 #[derive(Debug, Clone)]
 struct Pool {
-    scenes: Generated,
+    origin: Origin,
     /// How many there are; 0: no end.
     count: u64,
-    /// How wrong the poses are that the search's depth belongs to; `None`: scenes have no starts.
+    /// How wrong the poses are that the search's depth belongs to; `None`: samples have no starts.
     search: Option<GuideConfig>,
     made: Arc<Mutex<HashMap<Kind, Arc<Sample>>>>,
 }
 
-/// Number of a scene, neighbours, size.
+/// Number of a sample, neighbours, size.
 type Kind = (u64, usize, (usize, usize));
+
+/// What samples are made from.
+#[derive(Debug, Clone)]
+enum Origin {
+    Generated(Generated),
+    /// In units such that the median depth is this, if one is said.
+    Recorded(Folder, Option<f64>),
+}
+
+impl Origin {
+    fn sample(&self, number: u64, neighbours: usize, size: (usize, usize)) -> Result<Sample> {
+        match self {
+            Self::Generated(scenes) => scenes.sample(number, neighbours, size),
+            Self::Recorded(folder, wanted_m) => {
+                let sample = folder.sample(&mut stream([number, 0], 4), neighbours, size)?;
+                Ok(match (wanted_m, sample.median_depth_m()) {
+                    (Some(wanted_m), Some(median_m)) => sample.scaled(wanted_m / median_m),
+                    _ => sample,
+                })
+            }
+        }
+    }
+
+    fn start(&self, sample: &Sample, guide: &GuideConfig, number: u64) -> Result<Option<SampleStart>> {
+        match self {
+            Self::Generated(_) => searched::at_noisy_poses(sample, guide, number),
+            Self::Recorded(..) => searched::from_images(sample, number),
+        }
+    }
+}
 
 impl Pool {
     fn sample(&self, number: u64, neighbours: usize, size: (usize, usize)) -> Result<Sample> {
@@ -51,11 +80,11 @@ impl Pool {
         // The lock is not held meanwhile: other threads make other scenes.
         let mut sample = match &known {
             Some(sample) => (**sample).clone(),
-            None => self.scenes.sample(number, neighbours, size)?,
+            None => self.origin.sample(number, neighbours, size)?,
         };
         let searched = sample.start.is_some();
         match &self.search {
-            Some(guide) if !searched => sample.start = searched::start(&sample, guide, number)?,
+            Some(guide) if !searched => sample.start = self.origin.start(&sample, guide, number)?,
             Some(_) => (),
             None => sample.start = None,
         }
@@ -97,19 +126,22 @@ impl Source {
         skip_bad: bool,
         seed: u64,
     ) -> Result<Self> {
-        let open = |config: &FolderConfig| Ok((Folder::open(config)?, config.weight));
-        let folders = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
-        let whole = weight + folders.iter().map(|(_, weight)| weight).sum::<f64>();
-        if !(whole > 0.0) {
+        let pool = |origin, count| Pool { origin, count, search: None, made: Arc::default() };
+        let recorded = |config: &FolderConfig| {
+            let origin = Origin::Recorded(Folder::open(config)?, generated.median_depth_m);
+            Ok((pool(origin, config.pool), config.weight))
+        };
+        let mut pools = folders.iter().map(recorded).collect::<Result<Vec<_>>>()?;
+        let scenes = Origin::Generated(Generated::new(generated.clone(), seed)?);
+        pools.push((pool(scenes, generated.pool), weight));
+        pools.retain(|(_, weight)| *weight > 0.0);
+        if pools.is_empty() {
             return Err(Error::argument("data", "generated scenes or folders with a weight above 0", "none"));
         }
-        let scenes = Generated::new(generated.clone(), seed)?;
-        let scenes = Pool { scenes, count: generated.pool, search: None, made: Arc::default() };
-        let generated_scenes = (weight > 0.0).then_some((scenes, weight));
-        Ok(Self { generated: generated_scenes, folders, median_depth_m: generated.median_depth_m, skip_bad })
+        Ok(Self { pools, skip_bad })
     }
 
-    /// The same data where generated scenes start as `guide` says: where the search ends, if it is to be asked. Scenes in
+    /// The same data where samples start as `guide` says: where the search ends, if it is to be asked. Samples in
     /// memory are shared, so all that come from one source are to have the same guide.
     #[must_use]
     pub fn with_starts(&self, guide: &GuideConfig) -> Self {
@@ -124,7 +156,7 @@ impl Source {
 
     fn searching(&self, search: Option<GuideConfig>) -> Self {
         let mut source = self.clone();
-        source.generated.iter_mut().for_each(|(pool, _)| pool.search = search);
+        source.pools.iter_mut().for_each(|(pool, _)| pool.search = search);
         source
     }
 
@@ -145,26 +177,15 @@ impl Source {
     }
 
     fn draw(&self, rng: &mut ChaCha8Rng, neighbours: usize, size: (usize, usize)) -> Result<Sample> {
-        let whole = self.generated.iter().map(|(_, weight)| weight).sum::<f64>()
-            + self.folders.iter().map(|(_, weight)| weight).sum::<f64>();
-        let mut drawn = rng.random_range(0.0..whole);
-        for (folder, weight) in &self.folders {
-            if drawn < *weight {
-                let sample = folder.sample(rng, neighbours, size)?;
-                return Ok(match (self.median_depth_m, sample.median_depth_m()) {
-                    (Some(wanted_m), Some(median_m)) => sample.scaled(wanted_m / median_m),
-                    _ => sample,
-                });
-            }
+        let mut drawn = rng.random_range(0.0..self.pools.iter().map(|(_, weight)| weight).sum::<f64>());
+        let found = self.pools.iter().find(|(_, weight)| {
             drawn -= weight;
-        }
-        match &self.generated {
-            Some((generated, _)) => generated.sample(rng.random(), neighbours, size),
-            // Rounding: the last folder was meant.
-            None => match self.folders.last() {
-                Some((folder, _)) => folder.sample(rng, neighbours, size),
-                None => Err(Error::argument("data", "generated scenes or folders", "none")),
-            },
+            drawn < 0.0
+        });
+        // Rounding: the last was meant.
+        match found.or(self.pools.last()) {
+            Some((pool, _)) => pool.sample(rng.random(), neighbours, size),
+            None => Err(Error::argument("data", "generated scenes or folders", "none")),
         }
     }
 
@@ -200,7 +221,7 @@ impl Source {
 }
 
 /// Random numbers of a sample; `purpose` 0 chooses it, 1 changes it, 2 its first poses, 3 those of a scene's
-/// search.
+/// search, 4 what a recording's sample is of.
 pub(super) fn stream([task, index]: [u64; 2], purpose: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (part, value) in key.chunks_exact_mut(8).zip([task, index, purpose, 0x0073_616d_706c_6573]) {

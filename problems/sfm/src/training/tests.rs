@@ -258,8 +258,14 @@ fn a_split_names_the_targets_of_several_recordings() {
         let folder = root.path().join(name);
         write_sequence(&folder, &Room::new(seed), &camera, (32, 48), &hand_held_path(5, seed)).unwrap();
     }
-    let config =
-        |split| FolderConfig { path: root.path().to_owned(), layout: None, split, weight: 1.0, gap: [1, 1] };
+    let config = |split| FolderConfig {
+        path: root.path().to_owned(),
+        layout: None,
+        split,
+        weight: 1.0,
+        gap: [1, 1],
+        pool: 0,
+    };
     let list = root.path().join("train.txt");
     std::fs::write(&list, "a/rgb/000002.png\nb/rgb/000000.png\n").unwrap();
     let folder = Folder::open(&config(Some(list.clone()))).unwrap();
@@ -296,6 +302,7 @@ fn bad_samples_are_refused_or_skipped_and_counted() {
         split: None,
         weight: 1.0,
         gap: [1, 1],
+        pool: 0,
     }];
     let phase = Phase { batch: 12, ..config.phases[0] };
     let batch = |config: &TrainingConfig| {
@@ -367,6 +374,7 @@ fn what_is_wrong_is_named() {
         split: None,
         weight: 1.0,
         gap: [1, 1],
+        pool: 0,
     }];
     let error = TrainedNet::new(config, folder.path(), &Device::Cpu).err().unwrap().to_string();
     assert!(error.contains("nowhere"), "{error}");
@@ -424,7 +432,8 @@ fn overfit(enough: f64, change: impl FnOnce(&mut TrainingConfig)) -> (f64, f64) 
     };
     config.data.generated_weight = 0.0;
     let path = data.join("kitti_tiny");
-    config.data.folders = vec![FolderConfig { path, layout: None, split: None, weight: 1.0, gap: [1, 1] }];
+    config.data.folders =
+        vec![FolderConfig { path, layout: None, split: None, weight: 1.0, gap: [1, 1], pool: 0 }];
     change(&mut config);
     let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
     let batch = net.batch(1, &phase).unwrap();
