@@ -119,6 +119,8 @@ pub struct CensusCost {
     matches: Arc<Vec<Option<Matches>>>,
     /// Inverse depths that are likely, pixel by pixel, or none.
     likely: Arc<Vec<f32>>,
+    /// The pixels that each neighbour probably does not see, or none at all.
+    hidden: Arc<Vec<Vec<bool>>>,
 }
 
 /// What matched points of one neighbour cost.
@@ -188,6 +190,7 @@ impl CensusCost {
             target: Arc::new(target.values().to_vec()),
             matches: Arc::default(),
             likely: Arc::default(),
+            hidden: Arc::default(),
         };
         cost.signs = cost.target_signs(&grey(target));
         cost.unseen = cost.texture();
@@ -212,6 +215,12 @@ impl CensusCost {
     /// cost up to 0.1, if they are many pixels of parallax away.
     pub(crate) fn with_likely(mut self, likely: Option<Map>) -> Self {
         self.likely = Arc::new(likely.map(|map| map.values().to_vec()).unwrap_or_default());
+        self
+    }
+
+    /// With the pixels that each neighbour, in their order, probably does not see, whatever their depth is.
+    pub(crate) fn with_hidden(mut self, hidden: Vec<Vec<bool>>) -> Self {
+        self.hidden = Arc::new(hidden);
         self
     }
 
@@ -389,6 +398,11 @@ impl CostFunction for CensusCost {
             .zip(&self.neighbours)
             .map(|(pose, grey)| self.disagreement(grey, pose, &inv_depth))
             .collect();
+        for (cost, hidden) in costs.iter_mut().zip(self.hidden.iter()) {
+            for ((cost, &unseen), &hidden) in cost.iter_mut().zip(&self.unseen).zip(hidden) {
+                *cost = if hidden { unseen } else { *cost };
+            }
+        }
         let mut combined = self.combine(&costs);
         for ((cost, &x), &likely) in combined.iter_mut().zip(&inv_depth).zip(self.likely.iter()) {
             let off_px = (x - likely).abs() * self.camera.fx as f32;

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `decay` | how much each prediction counts |
 //! | `supervised` | known depth and poses |
+//! | `relative` | known depth, errors in parts of it; ours |
 //! | `photometric` | the images alone: a neighbour, warped, must look like the target |
 //! | `ssim` | how alike two images are in 3x3 windows |
 //! | `smoothness` | inverse depth changes where the image does |
@@ -14,6 +15,7 @@
 mod decay;
 mod matching;
 mod photometric;
+mod relative;
 mod smoothness;
 mod ssim;
 mod supervised;
@@ -28,6 +30,7 @@ use crate::{Error, Result, network::Predictions};
 pub use decay::{DECAY, decay_weights};
 pub use matching::matching_loss;
 pub use photometric::{PhotometricConfig, PhotometricLoss, photometric_loss};
+pub use relative::relative_loss;
 pub use smoothness::smoothness;
 pub use ssim::ssim;
 pub use supervised::{DepthBounds, SupervisedLoss, supervised_loss};

@@ -115,7 +115,7 @@ impl Places {
 }
 
 /// 1 where `low < x < high`, else 0.
-fn between(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+pub(super) fn between(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
     Ok((x.gt(low)?.to_dtype(x.dtype())? * x.lt(high)?.to_dtype(x.dtype())?)?)
 }
 

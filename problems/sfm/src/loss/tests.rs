@@ -52,6 +52,22 @@ fn supervised(inv_depth: &Tensor, poses: &Tensor) -> SupervisedLoss {
     supervised_loss(predicted, &depth_m, &truth, &intrinsics(), bounds).unwrap()
 }
 
+/// A prediction that is a tenth too great everywhere costs ln 1.1 at any depth, an unknown depth nothing; the gradient is that of
+/// central differences.
+#[test]
+fn relative_errors_cost_the_same_near_and_far() {
+    let depth_m = Tensor::new(&[[[[0.5, 2.0], [8.0, 0.0]]]], &Device::Cpu).unwrap();
+    let bounds = DepthBounds { min_depth_m: 0.2, max_depth_m: 10.0 };
+    let poses = [Tensor::zeros((1, 1, 6), DType::F64, &Device::Cpu).unwrap()];
+    let loss = |x: &Tensor| {
+        let inv_depth = [x.clone()];
+        relative_loss(Predicted { inv_depth: &inv_depth, poses: &poses }, &depth_m, bounds).unwrap()
+    };
+    let found = Tensor::new(&[[[[2.2, 0.55], [0.1375, 3.0]]]], &Device::Cpu).unwrap();
+    assert!((scalar(&loss(&found)) - 0.75 * 1.1f64.ln()).abs() < 1e-9);
+    check_gradient(&found, loss);
+}
+
 #[test]
 fn supervised_gradients_are_those_of_central_differences() {
     let inv_depth = wavy(&[1, 1, SIZE.0, SIZE.1], 0.8, 0.2, 0.3);

@@ -37,7 +37,9 @@ impl PatchMatchSolver {
         let pictures = views.limited(config.max_width)?;
         let survey = survey::survey(&pictures, config, &poses, (range.0 * unit, range.1 * unit), Vec::new())?;
         let cost = pictures.cost(survey.range, &config.census)?;
-        let cost = cost.with_likely(likely::inverse_depth(&survey.known, pictures.size())?);
+        let cost = cost
+            .with_likely(likely::inverse_depth(&survey.known, pictures.size())?)
+            .with_hidden(survey.hidden);
         let search = Search { config, cost: &cost };
         let mut point = search.sweep(&flat(&cost, survey.range.0, &poses)?, survey.range, &mut [])?;
         for stage in 0..config.stages {

@@ -1,7 +1,7 @@
 //! A coarse sweep, which finds in what range depths are, and where they are sure.
 
 use dro_core::{CostFunction, Point};
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, Point2, Point3};
 
 use super::{
     PatchMatchConfig,
@@ -10,7 +10,7 @@ use super::{
     search::Search,
 };
 use crate::{
-    Result,
+    Map, Result,
     cost::{CensusCost, INVERSE_DEPTH},
     watch::unwrapped,
 };
@@ -23,11 +23,18 @@ const SURE_GAIN: f32 = 0.05;
 /// Side of the cells of which the surest pixel counts.
 const SURE_CELL_PX: usize = 4;
 
+/// Parallax by which the depths of two images may differ, pixels.
+const DISPUTED_PX: f64 = 2.0;
+/// How much nearer to a neighbour things may be, as a factor.
+const NEARER: f64 = 3.0;
+
 pub(super) struct Survey {
     /// Least and greatest inverse depth that pixels have, generously.
     pub(super) range: (f64, f64),
     /// Where depth is known: what was matched, and where the sweep is sure.
     pub(super) known: Vec<Known>,
+    /// Of each neighbour, the pixels (at the pictures' size) about which its own depth says something else.
+    pub(super) hidden: Vec<Vec<bool>>,
     pub(super) evaluations: usize,
 }
 
@@ -39,17 +46,69 @@ pub(super) fn survey(
     wide: (f64, f64),
     mut known: Vec<Known>,
 ) -> Result<Survey> {
-    let width = pictures.size().1;
-    let pictures = pictures.limited(width / SMALLER)?;
-    let scale = pictures.size().1 as f64 / width as f64;
+    let full = pictures.size();
+    let pictures = pictures.limited(full.1 / SMALLER)?;
+    let scale = pictures.size().1 as f64 / full.1 as f64;
     let here: Vec<Known> = known.iter().map(|known| known.scaled(scale)).collect();
     let cost = pictures.cost(wide, &config.census)?;
     let cost = cost.with_likely(likely::inverse_depth(&here, pictures.size())?);
     let search = Search { config, cost: &cost };
     let swept = search.sweep(&flat(&cost, wide.0, poses)?, wide, &mut [])?;
     let sure = sure(&cost, &swept)?;
+    let inverses: Vec<f64> = known.iter().chain(&sure).map(|known| known.inverse).collect();
     known.extend(sure.into_iter().map(|known| known.scaled(1.0 / scale)));
-    Ok(Survey { range: range(&known, wide), known, evaluations: search.planes(wide) + 3 })
+    let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+    let hidden = poses.iter().zip(&pictures.neighbours).map(|(pose, neighbour)| {
+        let disputed = disputed(&pictures, config, (neighbour, pose), &inverse, wide)?;
+        Ok(at_size(&disputed, pictures.size(), full))
+    });
+    let hidden = hidden.collect::<Result<Vec<_>>>()?;
+    let evaluations = (1 + poses.len()) * search.planes(wide) + 3;
+    Ok(Survey { range: range(inverses, wide), known, hidden, evaluations })
+}
+
+/// The nearest pixels of a map of another size.
+fn at_size(map: &[bool], from: (usize, usize), (height, width): (usize, usize)) -> Vec<bool> {
+    let at = |y: usize, x: usize| map[y * from.0 / height * from.1 + x * from.1 / width];
+    (0..height).flat_map(|y| (0..width).map(move |x| at(y, x))).collect()
+}
+
+/// The pixels of the target about which a neighbour's own depth, found by the same sweep, says something else: it is hidden there,
+/// or depth is wrong. What the neighbour does not see is not disputed.
+fn disputed(
+    pictures: &Pictures,
+    config: &PatchMatchConfig,
+    (neighbour, pose): (&Map, &Isometry3<f64>),
+    inverse: &[f32],
+    wide: (f64, f64),
+) -> Result<Vec<bool>> {
+    let back = Pictures {
+        target: neighbour.clone(),
+        neighbours: vec![pictures.target.clone()],
+        camera: pictures.camera,
+    };
+    let (height, width) = pictures.size();
+    let camera = &pictures.camera;
+    // Where the neighbour sees a pixel of the target, and its inverse depth there.
+    let seen = |i: usize| -> Option<(usize, f64)> {
+        let place = Point2::new((i % width) as f64, (i / width) as f64);
+        let x = f64::from(inverse[i]);
+        let seen = pose.rotation * camera.backproject(&place, 1.0).coords + pose.translation.vector * x;
+        let at = camera.project(&Point3::from(seen))?;
+        let (u, v) = (at.x.round(), at.y.round());
+        let inside = u >= 0.0 && v >= 0.0 && u < width as f64 && v < height as f64;
+        inside.then(|| (v as usize * width + u as usize, x / seen.z))
+    };
+    // What is near may be nearer still to the neighbour.
+    let nearest = (0..height * width).filter_map(seen).map(|(_, x)| x).fold(wide.1, f64::max);
+    let range = (0.7 * wide.0, nearest.min(NEARER * wide.1));
+    let cost = back.cost(range, &config.census)?;
+    let search = Search { config, cost: &cost };
+    let swept = search.sweep(&flat(&cost, range.0, &[pose.inverse()])?, range, &mut [])?;
+    let other = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+    let most = DISPUTED_PX / (camera.fx * pose.translation.vector.norm().max(1e-9));
+    let at = |i: usize| seen(i).is_some_and(|(there, x)| (f64::from(other[there]) - x).abs() > most);
+    Ok((0..height * width).map(at).collect())
 }
 
 /// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is.
@@ -77,8 +136,7 @@ fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
 }
 
 /// The range that most of what is known is in, within a wide one.
-fn range(known: &[Known], wide: (f64, f64)) -> (f64, f64) {
-    let mut inverse: Vec<f64> = known.iter().map(|known| known.inverse).collect();
+fn range(mut inverse: Vec<f64>, wide: (f64, f64)) -> (f64, f64) {
     inverse.sort_by(f64::total_cmp);
     let at = |permille: usize| inverse.get(inverse.len() * permille / 1000).copied();
     let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(980)) else { return wide };

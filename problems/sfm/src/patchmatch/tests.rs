@@ -288,6 +288,32 @@ fn what_is_not_likely_costs_more() {
     assert!((costs[2] - costs[3]).abs() < 1e-4, "{costs:?}");
 }
 
+/// From a range in which most planes are empty, to one that has all depths and little else; what is called known is near the truth.
+#[test]
+fn a_coarse_sweep_finds_the_range_of_depths() {
+    let (views, depth, truth) = scene();
+    let unit = truth.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max);
+    let poses = truth
+        .iter()
+        .map(|pose| Isometry3::from_parts((pose.translation.vector / unit).into(), pose.rotation));
+    let poses: Vec<_> = poses.collect();
+    let mut inverse: Vec<f64> = depth.iter().map(|d| unit / d).collect();
+    inverse.sort_by(f64::total_cmp);
+    let (least, middle, most) = (inverse[0], inverse[inverse.len() / 2], inverse[inverse.len() - 1]);
+    let pictures = pyramid::Pictures::of(&views).unwrap();
+    let wide = (0.4 * middle, 10.0 * middle);
+    let found = survey::survey(&pictures, &PatchMatchConfig::default(), &poses, wide, vec![]).unwrap();
+    assert!(found.range.0 < least && found.range.1 > 0.95 * most, "{:?}: {least} to {most}", found.range);
+    assert!(found.range.1 < 2.0 * most, "{:?}: {most}", found.range);
+    let near = |known: &likely::Known| {
+        let at = known.at.map(|at| at.round().max(0.0) as usize);
+        let truth = unit / depth[at[1].min(SIZE.0 - 1) * SIZE.1 + at[0].min(SIZE.1 - 1)];
+        (known.inverse / truth - 1.0).abs() < 0.15
+    };
+    let share = found.known.iter().filter(|known| near(known)).count() as f64 / found.known.len() as f64;
+    assert!(found.known.len() > 20 && share > 0.7, "{share} of {}", found.known.len());
+}
+
 /// Cameras a third to a half of the depth apart: planes must be close enough together, and what leaves the picture must not
 /// draw what stays.
 #[test]

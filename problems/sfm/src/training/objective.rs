@@ -9,7 +9,7 @@ use super::Batch;
 use crate::{
     Error, Result,
     loss::{
-        DepthBounds, LossViews, PhotometricConfig, Predicted, matching_loss, photometric_loss,
+        DepthBounds, LossViews, PhotometricConfig, Predicted, matching_loss, photometric_loss, relative_loss,
         supervised_loss,
     },
     network::Encoded,
@@ -21,6 +21,8 @@ use crate::{
 pub struct ObjectiveConfig {
     /// Weight of the supervised depth loss; 0 leaves it out.
     pub depth: f64,
+    /// Weight of the depth loss in parts of depth; 0 leaves it out.
+    pub relative: f64,
     /// Weight of the supervised pose loss; 0 leaves it out.
     pub pose: f64,
     /// Weight of the matching loss of the features; 0 leaves it out.
@@ -36,6 +38,7 @@ impl Default for ObjectiveConfig {
     fn default() -> Self {
         Self {
             depth: 1.0,
+            relative: 0.0,
             pose: 1.0,
             matching: 0.0,
             photometric_weight: 0.0,
@@ -50,6 +53,7 @@ impl ObjectiveConfig {
     pub fn validate(&self) -> Result<()> {
         let weights = [
             ("depth", self.depth),
+            ("relative", self.relative),
             ("pose", self.pose),
             ("matching", self.matching),
             ("photometric_weight", self.photometric_weight),
@@ -89,6 +93,9 @@ impl ObjectiveConfig {
             let loss = supervised_loss(predicted, &batch.depth_m, poses, &batch.intrinsics, bounds)?;
             add("depth_loss", &loss.depth, self.depth)?;
             add("pose_loss", &loss.pose, self.pose)?;
+        }
+        if self.relative > 0.0 {
+            add("relative_loss", &relative_loss(predicted, &batch.depth_m, bounds)?, self.relative)?;
         }
         if self.matching > 0.0 {
             let (a, b) = (&encoded.target_features, &encoded.neighbour_features);

@@ -5,14 +5,14 @@ use nalgebra::Isometry3;
 
 use super::{GuideConfig, source::stream};
 use crate::{
-    Map, Result, Sample, SampleStart, Solver, Views,
+    Result, Sample, SampleStart, Solver, Views,
     patchmatch::{PatchMatchConfig, PatchMatchSolver},
     watch::Unshown,
 };
 
 /// Where a run of the search would end that found poses as wrong as the guide says: these poses, and the depth that the
-/// search finds at them. It follows from the sample and its number. `None` if no depth is known, or it is the same
-/// everywhere.
+/// search finds at them. It follows from the sample and its number. `None` if no depth is known, or nothing
+/// moves.
 ///
 /// # Errors
 /// If the sample does not fit together.
@@ -21,8 +21,8 @@ pub(super) fn at_noisy_poses(
     guide: &GuideConfig,
     number: u64,
 ) -> Result<Option<SampleStart>> {
-    let Some(range) = range(&sample.depth) else { return Ok(None) };
     let poses = guide.noisy(&sample.poses, &mut stream([number, 0], 3));
+    let Some(range) = range(sample) else { return Ok(None) };
     let config = PatchMatchConfig { seed: number, ..PatchMatchConfig::default() };
     let inv_depth = PatchMatchSolver::new(config)?.depth(&views(sample)?, &poses, range)?;
     Ok(Some(SampleStart { inv_depth, poses }))
@@ -39,12 +39,9 @@ pub(super) fn from_images(sample: &Sample, number: u64) -> Result<Option<SampleS
     let pairs = sample.depth.values().iter().zip(found.inv_depth.values());
     let mut ratios: Vec<f32> = pairs.filter(|(depth, _)| **depth > 0.0).map(|(d, x)| d * x).collect();
     ratios.sort_by(f32::total_cmp);
-    let longest = |poses: &[Isometry3<f64>]| {
-        poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max)
-    };
     let unit = match ratios.get(ratios.len() / 2) {
         Some(median) => f64::from(*median),
-        None => longest(&sample.poses) / longest(&found.poses),
+        None => longest_m(&sample.poses) / longest_m(&found.poses),
     };
     if !(unit > 0.0 && unit.is_finite()) {
         return Ok(None);
@@ -56,12 +53,16 @@ pub(super) fn from_images(sample: &Sample, number: u64) -> Result<Option<SampleS
 }
 
 /// Least and greatest inverse depth of the search, as it would choose them if it knew the truth.
-fn range(depth_m: &Map) -> Option<(f64, f64)> {
-    let mut known: Vec<f32> = depth_m.inverted().values().iter().copied().filter(|x| *x > 0.0).collect();
-    known.sort_by(f32::total_cmp);
-    let quantile = |part: f64| known.get((part * known.len() as f64) as usize).map(|x| f64::from(*x));
-    let (few, middle, most) = (quantile(0.03)?, quantile(0.5)?, quantile(0.97)?);
-    Some(((0.5 * few).max(0.4 * middle), (1.25 * most).clamp(1.5 * middle, 5.0 * middle)))
+fn range(sample: &Sample) -> Option<(f64, f64)> {
+    let middle = 1.0 / sample.median_depth_m()?;
+    let longest_m = longest_m(&sample.poses);
+    let widest = sample.size.1 as f64 / (sample.camera.fx * longest_m);
+    let range = (0.4 * middle, (10.0 * middle).min(widest).max(1.5 * middle));
+    (longest_m > 0.0).then_some(range)
+}
+
+fn longest_m(poses: &[Isometry3<f64>]) -> f64 {
+    poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max)
 }
 
 fn views(sample: &Sample) -> Result<Views> {

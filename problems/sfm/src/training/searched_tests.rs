@@ -47,6 +47,39 @@ fn scenes_start_near_the_truth_where_the_search_ends() {
     assert_eq!(sample(), sample());
 }
 
+/// Of a recording nothing but the images is asked: poses and depth are found, in units of the truth.
+#[test]
+fn recorded_samples_start_where_the_search_ends() {
+    use crate::scene::{Room, hand_held_path, write_sequence};
+
+    let (folder, size) = (tempfile::tempdir().unwrap(), (72, 96));
+    let camera = dro_vision::Pinhole::from_fov_deg(70.0, size.0, size.1).unwrap();
+    write_sequence(folder.path(), &Room::new(1), &camera, size, &hand_held_path(8, 1)).unwrap();
+    let config = FolderConfig {
+        path: folder.path().to_owned(),
+        layout: None,
+        split: None,
+        weight: 1.0,
+        gap: [2, 3],
+        pool: 3,
+    };
+    let recorded = Source::new(&GeneratedConfig::default(), 0.0, &[config], false, 5).unwrap();
+    let started = recorded.with_starts(&guide());
+    let mut targets: Vec<Vec<f32>> = Vec::new();
+    for task in 0..8 {
+        let (sample, _) = started.sample([task, 0], 1, size).unwrap();
+        sample.check().unwrap();
+        assert_eq!(sample, started.sample([task, 0], 1, size).unwrap().0);
+        assert_ne!(sample.start.as_ref().unwrap().poses, sample.poses);
+        assert!(abs_rel(&sample) < 0.3, "{}", abs_rel(&sample));
+        if !targets.contains(&sample.images[0]) {
+            targets.push(sample.images[0].clone());
+        }
+    }
+    assert!(targets.len() <= 3, "{} targets in a pool of 3", targets.len());
+    assert_eq!(recorded.sample([0, 0], 1, size).unwrap().0.start, None);
+}
+
 #[test]
 fn batches_begin_at_the_starts_but_where_no_rule_runs() {
     use crate::weights::{ModelConfig, StartValues};
