@@ -4,6 +4,7 @@ mod ablate;
 mod bench;
 mod camera;
 mod closing;
+mod configuration;
 mod cuda_advice;
 mod demo;
 mod device;

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use dro_record::write_atomically;
 use dro_train::{Checkpoint, Ended, Metric, Session, Unroll};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Outcome, interrupt, print};
+use crate::{Outcome, configuration::read, interrupt, print};
 
 /// The name that a configuration has in the folder of its training.
 const CONFIG: &str = "config.toml";
@@ -190,23 +190,6 @@ impl<C: Configuration> Job<C> {
         bar.enable_steady_tick(Duration::from_millis(500));
         bar
     }
-}
-
-/// Reads and checks a configuration; errors name the file, the line and the key.
-fn read<C: Configuration>(path: &Path) -> Result<C> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let config: C = toml::from_str(&text).map_err(|error| {
-        // The line and its key, where the parser knows them, instead of its drawing of several lines.
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count());
-        let place = line.map_or(String::new(), |line| {
-            let key = text.lines().nth(line).and_then(|text| text.split_once('=')).map(|(key, _)| key.trim());
-            let key = key.map_or(String::new(), |key| format!(", {key}"));
-            format!(", line {}{key}", line + 1)
-        });
-        anyhow!("{}{place}: {}", path.display(), error.message())
-    })?;
-    config.validate().with_context(|| path.display().to_string())?;
-    Ok(config)
 }
 
 /// A number for the progress bar.

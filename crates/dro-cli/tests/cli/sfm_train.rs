@@ -117,14 +117,3 @@ fn what_is_wrong_is_named_with_its_file() {
     fs::write(&first, other).unwrap();
     train(&first, &out, "--resume").refuses(&["small.toml", "hidden"]);
 }
-
-/// The configurations of the book are read.
-#[test]
-fn the_documented_configurations_are_valid() {
-    for name in ["sfm.toml", "sfm-compact.toml", "sfm-compact-anytime.toml", "sfm-compact-wide.toml"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configs").join(name);
-        let text = fs::read_to_string(&path).unwrap();
-        let config: dro_sfm::training::TrainingConfig = toml::from_str(&text).unwrap();
-        config.validate().unwrap();
-    }
-}
