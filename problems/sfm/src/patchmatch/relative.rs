@@ -172,6 +172,7 @@ fn refined(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use dro_vision::Pinhole;
     use rand::Rng;
 
     use super::*;

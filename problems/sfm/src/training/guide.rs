@@ -24,7 +24,7 @@ use crate::{
 /// otherwise it starts where the heads say.
 ///
 /// In use a run that starts by search starts where the search is wrong, which no noise resembles. With `search` it does
-/// in training too: the search is asked for the depth at poses that are off by the noise.
+/// in training too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuideConfig {
@@ -37,10 +37,10 @@ pub struct GuideConfig {
     pub translation: f64,
     /// Likewise of the logarithm of depth: mostly smooth, a third of it each cell's own, twice of it in few rectangles.
     pub depth: f64,
-    /// Whether generated scenes start where the search without weights ends
-    /// ([`PatchMatchSolver::depth`](crate::patchmatch::PatchMatchSolver::depth)) at poses with the noise above, all of
-    /// them: `share` and `depth` do not apply. They do to recorded sequences, and in phases with no stages, where nothing
-    /// searches.
+    /// Whether samples start where the search without weights ends, all of them. Generated scenes: at poses with the noise above
+    /// ([`PatchMatchSolver::depth`](crate::patchmatch::PatchMatchSolver::depth)). Recorded sequences: from the images alone, in
+    /// units of the truth, as true poses may be less true than those found. `share` and `depth` apply in phases with no stages
+    /// only, where nothing searches.
     pub search: bool,
 }
 

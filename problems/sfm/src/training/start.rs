@@ -13,11 +13,15 @@ use crate::{
     weights::{ImportOverrides, ModelConfig, Weights, expected_shapes, import_checkpoint, resnet18_encoders},
 };
 
+/// What the bundled weights are called, in place of a file.
+const BUNDLED: &str = "bundled";
+
 /// Where training starts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartConfig {
-    /// A weights file of ours (`.safetensors`) or a published checkpoint (`.ckpt`, `.pth`); random if absent.
+    /// A weights file of ours (`.safetensors`) or a published checkpoint (`.ckpt`, `.pth`); `bundled`: those that come with this
+    /// library; random if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
     /// A torchvision ResNet-18 (`.pth` or `.safetensors`) that the encoders start from; everything else at random. Only
@@ -54,7 +58,9 @@ impl StartConfig {
             return Ok(tensors);
         };
         let ours = path.extension().is_some_and(|ending| ending == "safetensors");
-        let mut weights = if ours {
+        let mut weights = if path.as_os_str() == BUNDLED {
+            Weights::bundled()?
+        } else if ours {
             Weights::load(path)?
         } else {
             let overrides = ImportOverrides::default();

@@ -107,6 +107,11 @@ fn start_weights_are_strict_but_for_what_is_named_new() {
     assert_eq!(new.len(), same.len());
     let error = with(&["no_such_head"]).tensors(&model, 7).unwrap_err().to_string();
     assert!(error.contains("start.new"), "{error}");
+
+    let bundled = crate::weights::Weights::bundled().unwrap();
+    let config = StartConfig { weights: Some("bundled".into()), ..StartConfig::default() };
+    assert_eq!(config.tensors(&bundled.config, 7).unwrap().len(), bundled.tensors.len());
+    assert!(config.tensors(&model, 7).is_err());
 }
 
 #[test]
