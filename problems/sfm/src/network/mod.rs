@@ -100,14 +100,14 @@ enum Seen {
 }
 
 impl Encoded {
-    /// Inverse depth at the image's size as it is given to users: `full_size`, `[1, 1, h, w]`, of the network, and where a search
-    /// found the start with its finer detail wherever the two are nearly alike.
+    /// Inverse depth at the image's size as it is given to users: `full_size`, `[1, 1, h, w]`, of the network; where a search
+    /// found the start, the search's as the network mends it, with its finer detail, and by a seventh at most.
     ///
     /// # Errors
     /// If it is not of one image.
     pub fn answer(&self, full_size: &Tensor) -> Result<Map> {
         let own = Map::from_tensor(full_size)?;
-        self.searched.as_ref().map_or(Ok(own.clone()), |found| searched::with_detail(&own, found))
+        self.searched.as_ref().map_or(Ok(own.clone()), |found| searched::mended(&own, found))
     }
 
     /// The cost of these views that the network's rules were trained on: the published one, or with probes.

@@ -40,17 +40,23 @@ pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Re
 
 /// How unlike, as a logarithm, the two may be and still be the same surface.
 const ALIKE: f64 = 0.1;
+/// At how much the network's answer is half believed.
+const BELIEVED: f64 = 0.3;
 
-/// The network's inverse depth with the finer detail of the search where both see nearly the same: the network works in cells of
-/// 8 pixels. Where they differ, the network's counts, as it was trained to mend the search. With r the logarithm of search over
-/// network the answer is `network · exp(r / (1 + (r / 0.1)²))`.
-pub(super) fn with_detail(network: &Map, search: &Map) -> Result<Map> {
-    let alike = |(&x, &y): (&f32, &f32)| {
-        let ratio = f64::from(y / x).ln();
-        let kept = ratio / (1.0 + (ratio / ALIKE).powi(2));
-        if kept.is_finite() { (f64::from(x) * kept.exp()) as f32 } else { x }
+/// The search's inverse depth as the network mends it. With r the logarithm of network over search:
+///
+/// * Where both see nearly the same the search's finer detail is kept, as the network works in cells of 8 pixels:
+///   `r' = r · (1 − 1 / (1 + (r / 0.1)²))`.
+/// * Where they are far apart the search's answer stands: there the network follows what rooms usually look like, not the images.
+///   The answer is `search · exp(r' / (1 + (r' / 0.3)²))`.
+pub(super) fn mended(network: &Map, search: &Map) -> Result<Map> {
+    let damped = |r: f64, at: f64| r / (1.0 + (r / at).powi(2));
+    let answer = |(&x, &y): (&f32, &f32)| {
+        let ratio = f64::from(x / y).ln();
+        let by = damped(ratio - damped(ratio, ALIKE), BELIEVED);
+        if by.is_finite() { (f64::from(y) * by.exp()) as f32 } else { x }
     };
-    let values = network.values().iter().zip(search.values()).map(alike).collect();
+    let values = network.values().iter().zip(search.values()).map(answer).collect();
     Map::new(network.height(), network.width(), values)
 }
 
@@ -66,7 +72,7 @@ pub(crate) fn cell_middles(map: &Map) -> Vec<f32> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use candle_core::{DType, Device};
     use nalgebra::{Isometry3, Vector3};
@@ -106,15 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn detail_is_kept_where_both_see_the_same() {
+    fn the_search_is_mended_but_neither_blurred_nor_overruled() {
         let map = |values: [f32; 4]| Map::new(2, 2, values.to_vec()).unwrap();
         let network = map([1.0, 1.0, 1.0, 1.0]);
-        let mixed = with_detail(&network, &map([1.0, 1.01, 0.98, 3.0])).unwrap();
-        let expected = [1.0, 1.01, 0.98, 1.0];
-        assert!(mixed.values().iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.01), "{mixed:?}");
+        // Alike: the search's. In between: much of the way to the network's. Far apart: nearly the search's.
+        let answer = mended(&network, &map([1.01, 0.98, 0.8, 5.0])).unwrap();
+        let [a, b, c, d] = answer.values() else { panic!("{answer:?}") };
+        assert!((a - 1.01).abs() < 0.002 && (b - 0.98).abs() < 0.002, "{answer:?}");
+        assert!(*c > 0.87 && *c < 1.0 && *d > 4.6, "{answer:?}");
         // What is no number is the network's.
-        let mixed = with_detail(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY])).unwrap();
-        assert!(mixed.values().iter().all(|x| *x == 1.0), "{mixed:?}");
+        let answer = mended(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY])).unwrap();
+        assert!(answer.values().iter().all(|x| *x == 1.0), "{answer:?}");
     }
 
     /// Depth moves, poses stay where the search ended.
