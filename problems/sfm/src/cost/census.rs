@@ -320,8 +320,9 @@ impl CensusCost {
         }
     }
 
-    /// One neighbour's cost at every pixel.
-    fn disagreement(&self, neighbour: &[f32], pose: &Isometry3<f64>, inv_depth: &[f32]) -> Vec<f32> {
+    /// The cost of neighbour `n` at every pixel.
+    fn disagreement(&self, n: usize, pose: &Isometry3<f64>, inv_depth: &[f32]) -> Vec<f32> {
+        let (neighbour, hidden) = (&self.neighbours[n], self.hidden.get(n));
         let (width, pitch, tolerance) = (self.width, self.pitch(), self.tolerance());
         let warp = Warp::new(&self.camera, pose);
         let mut warped = self.padding();
@@ -336,6 +337,9 @@ impl CensusCost {
             .for_each(|(y, ((row, seen), x))| {
                 let row = &mut row[RADIUS..RADIUS + width];
                 warp.sample_row(neighbour, (self.height, width), y, x, row, seen);
+                let hidden = hidden.and_then(|hidden| hidden.get(y * width..(y + 1) * width));
+                let hidden = hidden.unwrap_or_default();
+                seen.iter_mut().zip(hidden).filter(|(_, hidden)| **hidden).for_each(|(seen, _)| *seen = 0.0);
             });
         self.fill_border(&mut warped);
         let scale = 0.5 / OFFSETS.len() as f32;
@@ -395,14 +399,10 @@ impl CostFunction for CensusCost {
         let poses: Vec<Isometry3<f64>> = poses.chunks(6).map(PoseChart::decode).collect();
         let mut costs: Vec<Vec<f32>> = poses
             .iter()
-            .zip(&self.neighbours)
-            .map(|(pose, grey)| self.disagreement(grey, pose, &inv_depth))
+            .take(self.neighbours.len())
+            .enumerate()
+            .map(|(n, pose)| self.disagreement(n, pose, &inv_depth))
             .collect();
-        for (cost, hidden) in costs.iter_mut().zip(self.hidden.iter()) {
-            for ((cost, &unseen), &hidden) in cost.iter_mut().zip(&self.unseen).zip(hidden) {
-                *cost = if hidden { unseen } else { *cost };
-            }
-        }
         let mut combined = self.combine(&costs);
         for ((cost, &x), &likely) in combined.iter_mut().zip(&inv_depth).zip(self.likely.iter()) {
             let off_px = (x - likely).abs() * self.camera.fx as f32;

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{DepthBounds, Predicted, check_shape, decay_weights, supervised::between};
+use super::{DepthBounds, Predicted, check_shape, decay::decayed_mean, supervised::inverse_truth};
 use crate::Result;
 
 /// Inverse depths below this count as this, 1/m: a logarithm needs one.
@@ -17,17 +17,11 @@ const LEAST: f64 = 1e-6;
 /// # Errors
 /// If its shape does not fit the predictions, or there are none.
 pub fn relative_loss(predicted: Predicted<'_>, depth_m: &Tensor, bounds: DepthBounds) -> Result<Tensor> {
-    let (count, [batch, _, height, width]) = predicted.sizes()?;
+    let (_, [batch, _, height, width]) = predicted.sizes()?;
     check_shape("depth_m", depth_m, &[batch, 1, height, width])?;
-    let weights = decay_weights(count);
-    let whole: f64 = weights.iter().sum();
-    let valid = between(depth_m, bounds.min_depth_m, bounds.max_depth_m)?;
-    // 1 in place of "unknown" keeps the logarithm finite; the mask removes it.
-    let truth = depth_m.gt(0.0)?.where_cond(depth_m, &depth_m.ones_like()?)?.log()?.neg()?;
-    let mut terms = Vec::with_capacity(count);
-    for (inv_depth, weight) in predicted.inv_depth.iter().zip(&weights) {
-        let error = ((inv_depth.maximum(LEAST)?.log()? - &truth)?.abs()? * &valid)?.mean_all()?;
-        terms.push((error * (weight / whole))?);
-    }
-    Ok(Tensor::stack(&terms, 0)?.sum_all()?)
+    let (truth, valid) = inverse_truth(depth_m, bounds)?;
+    let truth = truth.log()?;
+    decayed_mean(predicted.inv_depth, |inv_depth| {
+        Ok(((inv_depth.maximum(LEAST)?.log()? - &truth)?.abs()? * &valid)?.mean_all()?)
+    })
 }

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use dro_vision::{euler_to_matrix, project_depth};
 
-use super::{Predicted, check_shape, decay_weights};
+use super::{Predicted, check_shape, decay::decayed_mean};
 use crate::{Error, Result, network::repeat_each};
 
 /// Which true depths count, metres.
@@ -50,24 +50,17 @@ pub fn supervised_loss(
     intrinsics: &Tensor,
     bounds: DepthBounds,
 ) -> Result<SupervisedLoss> {
-    let (count, [batch, neighbours, height, width]) = predicted.sizes()?;
+    let (_, [batch, neighbours, height, width]) = predicted.sizes()?;
     check_shape("depth_m", depth_m, &[batch, 1, height, width])?;
     check_shape("neighbour_from_target", neighbour_from_target, &[batch, neighbours, 3, 4])?;
     check_shape("intrinsics", intrinsics, &[batch, 3, 3])?;
     if height < 2 || width < 2 {
         return Err(Error::argument("depth_m", "at least 2x2 pixels", format!("{height}x{width}")));
     }
-    let weights = decay_weights(count);
-    let whole: f64 = weights.iter().sum();
-
-    let valid = between(depth_m, bounds.min_depth_m, bounds.max_depth_m)?;
-    // 1 in place of "unknown" keeps the division finite; the mask removes it.
-    let truth = depth_m.gt(0.0)?.where_cond(depth_m, &depth_m.ones_like()?)?.recip()?;
-    let mut depth = Vec::with_capacity(count);
-    for (inv_depth, weight) in predicted.inv_depth.iter().zip(&weights) {
-        let error = ((inv_depth - &truth)?.abs()? * &valid)?.mean_all()?;
-        depth.push((error * (weight / whole))?);
-    }
+    let (truth, valid) = inverse_truth(depth_m, bounds)?;
+    let depth = decayed_mean(predicted.inv_depth, |inv_depth| {
+        Ok(((inv_depth - &truth)?.abs()? * &valid)?.mean_all()?)
+    })?;
 
     let near = between(depth_m, bounds.min_depth_m, bounds.max_depth_m / 4.0)?;
     let places = Places {
@@ -76,16 +69,13 @@ pub fn supervised_loss(
         near: repeat_each(&near, neighbours)?.reshape((batch * neighbours, height, width, 1))?,
     };
     let (seen, inside) = places.of(&neighbour_from_target.reshape((batch * neighbours, 3, 4))?)?;
-    let mut pose = Vec::with_capacity(count);
-    for (poses, weight) in predicted.poses.iter().zip(&weights) {
+    let pose = decayed_mean(predicted.poses, |poses| {
         let (at, also_inside) = places.of(&euler_to_matrix(&poses.reshape((batch * neighbours, 6))?)?)?;
         let counts = (&inside * also_inside)?.broadcast_mul(&places.near)?;
         // Coordinates of points behind the camera are huge; they are masked, and must not become inf · 0.
-        let error = ((at - &seen)?.abs()?.minimum(1.0)? * counts)?.mean_all()?;
-        pose.push((error * (weight / whole))?);
-    }
+        Ok(((at - &seen)?.abs()?.minimum(1.0)? * counts)?.mean_all()?)
+    })?;
 
-    let (depth, pose) = (sum(&depth)?, sum(&pose)?);
     Ok(SupervisedLoss { total: (&depth + &pose)?, depth, pose })
 }
 
@@ -114,11 +104,14 @@ impl Places {
     }
 }
 
-/// 1 where `low < x < high`, else 0.
-pub(super) fn between(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
-    Ok((x.gt(low)?.to_dtype(x.dtype())? * x.lt(high)?.to_dtype(x.dtype())?)?)
+/// True inverse depth, and 1 where it counts.
+pub(super) fn inverse_truth(depth_m: &Tensor, bounds: DepthBounds) -> Result<(Tensor, Tensor)> {
+    // 1 in place of "unknown" keeps the division finite; the mask removes it.
+    let truth = depth_m.gt(0.0)?.where_cond(depth_m, &depth_m.ones_like()?)?.recip()?;
+    Ok((truth, between(depth_m, bounds.min_depth_m, bounds.max_depth_m)?))
 }
 
-fn sum(scalars: &[Tensor]) -> Result<Tensor> {
-    Ok(Tensor::stack(scalars, 0)?.sum_all()?)
+/// 1 where `low < x < high`, else 0.
+fn between(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+    Ok((x.gt(low)?.to_dtype(x.dtype())? * x.lt(high)?.to_dtype(x.dtype())?)?)
 }

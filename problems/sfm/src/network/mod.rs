@@ -101,7 +101,7 @@ enum Seen {
 
 impl Encoded {
     /// Inverse depth at the image's size as it is given to users: `full_size`, `[1, 1, h, w]`, of the network; where a search
-    /// found the start, the search's as the network mends it, with its finer detail, and by a seventh at most.
+    /// found the start, the search's as the network mends it, with its finer detail, and by about 15 % at most.
     ///
     /// # Errors
     /// If it is not of one image.

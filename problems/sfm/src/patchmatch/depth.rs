@@ -4,6 +4,7 @@ use nalgebra::Isometry3;
 
 use super::{
     PatchMatchSolver, likely,
+    pose::longest,
     pyramid::{Pictures, enlarged, flat},
     search::{Search, mixed},
     survey,
@@ -15,8 +16,8 @@ impl PatchMatchSolver {
     /// stay, so `pose_updates` and `joint_updates` do not matter.
     ///
     /// `poses` are `neighbour_from_target`, one for each neighbour; `range` is the least and the greatest inverse depth
-    /// to reckon with, in one over the unit of the poses; searched is what a coarse sweep of it finds. The answer is inverse depth in that unit, at the views' size, within the range. It
-    /// depends on the seed alone, not on the number of threads.
+    /// to reckon with, in one over the unit of the poses; searched is what a coarse sweep of it finds. The answer is inverse
+    /// depth in that unit, at the views' size, within the range. It depends on the seed alone, not on the number of threads.
     ///
     /// # Errors
     /// If there are not as many poses as neighbours, none of them moves or one is not finite, the range is not
@@ -28,7 +29,7 @@ impl PatchMatchSolver {
             return Err(Error::argument("poses", format!("{}", views.neighbours.len()), poses.len()));
         }
         // The search's steps are for a longest baseline of 1.
-        let unit = poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max);
+        let unit = longest(poses);
         if !(unit > 0.0 && poses.iter().all(|pose| pose.to_homogeneous().iter().all(|x| x.is_finite()))) {
             return Err(Error::argument("poses", "finite ones, with a translation", format!("{poses:?}")));
         }

@@ -4,7 +4,7 @@ use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion};
 use rayon::prelude::*;
 
-use super::{profile::Profile, pyramid::Pictures, relative::Relative, search::mixed, volume::Volume};
+use super::{profile::Profile, pyramid::Pictures, relative::Relative, search::mixed, survey, volume::Volume};
 use crate::{Map, Result, cost::EpipolarCost};
 
 /// What the poses' search found.
@@ -23,9 +23,6 @@ pub(super) struct Egomotion {
 const STRIDE: usize = 3;
 /// Displacements looked at, pixels.
 const MOST_RADIUS: usize = 56;
-
-/// The greatest inverse depth to reckon with, as a multiple of the median.
-const WIDE: f64 = 10.0;
 
 struct Pair {
     still: f64,
@@ -187,11 +184,9 @@ pub(super) fn estimate(
             .map_or(0.1, |d| f64::from(d.0))
     };
     let step = lead.upper / 31.0;
-    // What is near without many corners counts too, whatever most of the picture is.
     let middle = quantile(0.5).max(step);
     let low = (0.5 * (quantile(0.03) - step)).max(0.4 * middle);
-    let widest = pictures.size().1 as f64 / pictures.camera.fx;
-    let range = (low, (WIDE * middle).min(widest).max(1.5 * middle));
+    let range = (low, survey::nearest(middle, &pictures.camera, pictures.size().1));
     let mut in_order = vec![Isometry3::identity(); pairs.len()];
     for (&n, pose) in order.iter().zip(&poses) {
         in_order[n] = *pose;

@@ -8,7 +8,8 @@
 //!   [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from eight points each (RANSAC). Where
 //!   they do not, what every displacement of every pixel costs is computed once, so that a pose can be judged by what it
 //!   costs after every pixel took its best depth, a function of five numbers per neighbour. Then all neighbours together.
-//! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008).
+//! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008): a coarse one, which finds the
+//!   range and what neighbours cannot see, then a fine one.
 //! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
 //!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`].
 //!
@@ -42,8 +43,10 @@ pub use config::PatchMatchConfig;
 pub use moves::{Move, refine, sweep};
 pub use optimizer::{PatchMatch, Plan};
 pub use pose::PoseChart;
+pub(crate) use pose::longest;
 pub use sgm::SweepSgm;
 pub use solver::PatchMatchSolver;
+pub(crate) use survey::nearest;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -6,6 +6,11 @@ use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+/// The length of the longest translation; 0 if there is none.
+pub(crate) fn longest(poses: &[Isometry3<f64>]) -> f64 {
+    poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max)
+}
+
 /// A rigid motion as `[.., 6]`: translation first, then the rotation vector (axis times angle in radians).
 ///
 /// Increments have the same layout and retract on R³ × SO(3): `t ← t + dt`, `R ← exp(dω) R`.

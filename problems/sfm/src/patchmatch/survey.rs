@@ -1,6 +1,7 @@
 //! A coarse sweep, which finds in what range depths are, and where they are sure.
 
 use dro_core::{CostFunction, Point};
+use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point2, Point3};
 
 use super::{
@@ -27,6 +28,15 @@ const SURE_CELL_PX: usize = 4;
 const DISPUTED_PX: f64 = 2.0;
 /// How much nearer to a neighbour things may be, as a factor.
 const NEARER: f64 = 3.0;
+
+/// The greatest inverse depth to reckon with, as a multiple of the median.
+const WIDE: f64 = 10.0;
+
+/// The greatest inverse depth to reckon with, for a longest baseline of 1, where the median is `middle`: what is near without many
+/// corners counts too, but not what would be seen a whole picture of `width_px` aside.
+pub(crate) fn nearest(middle: f64, camera: &Pinhole, width_px: usize) -> f64 {
+    (WIDE * middle).min(width_px as f64 / camera.fx).max(1.5 * middle)
+}
 
 pub(super) struct Survey {
     /// Least and greatest inverse depth that pixels have, generously.
@@ -58,12 +68,12 @@ pub(super) fn survey(
     let inverses: Vec<f64> = known.iter().chain(&sure).map(|known| known.inverse).collect();
     known.extend(sure.into_iter().map(|known| known.scaled(1.0 / scale)));
     let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
-    let hidden = poses.iter().zip(&pictures.neighbours).map(|(pose, neighbour)| {
-        let disputed = disputed(&pictures, config, (neighbour, pose), &inverse, wide)?;
-        Ok(at_size(&disputed, pictures.size(), full))
-    });
-    let hidden = hidden.collect::<Result<Vec<_>>>()?;
-    let evaluations = (1 + poses.len()) * search.planes(wide) + 3;
+    let (mut hidden, mut evaluations) = (Vec::with_capacity(poses.len()), search.planes(wide) + 3);
+    for (pose, neighbour) in poses.iter().zip(&pictures.neighbours) {
+        let (disputed, planes) = disputed(&pictures, config, (neighbour, pose), &inverse, wide)?;
+        hidden.push(at_size(&disputed, pictures.size(), full));
+        evaluations += planes;
+    }
     Ok(Survey { range: range(inverses, wide), known, hidden, evaluations })
 }
 
@@ -74,14 +84,14 @@ fn at_size(map: &[bool], from: (usize, usize), (height, width): (usize, usize)) 
 }
 
 /// The pixels of the target about which a neighbour's own depth, found by the same sweep, says something else: it is hidden there,
-/// or depth is wrong. What the neighbour does not see is not disputed.
+/// or depth is wrong. What the neighbour does not see is not disputed. Also how often a cost was evaluated.
 fn disputed(
     pictures: &Pictures,
     config: &PatchMatchConfig,
     (neighbour, pose): (&Map, &Isometry3<f64>),
     inverse: &[f32],
     wide: (f64, f64),
-) -> Result<Vec<bool>> {
+) -> Result<(Vec<bool>, usize)> {
     let back = Pictures {
         target: neighbour.clone(),
         neighbours: vec![pictures.target.clone()],
@@ -108,7 +118,7 @@ fn disputed(
     let other = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     let most = DISPUTED_PX / (camera.fx * pose.translation.vector.norm().max(1e-9));
     let at = |i: usize| seen(i).is_some_and(|(there, x)| (f64::from(other[there]) - x).abs() > most);
-    Ok((0..height * width).map(at).collect())
+    Ok(((0..height * width).map(at).collect(), search.planes(range)))
 }
 
 /// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is.

@@ -1,18 +1,16 @@
 //! Starts where the search without weights ends.
 
 use candle_core::{Device, Tensor};
-use nalgebra::Isometry3;
 
 use super::{GuideConfig, source::stream};
 use crate::{
     Result, Sample, SampleStart, Solver, Views,
-    patchmatch::{PatchMatchConfig, PatchMatchSolver},
+    patchmatch::{PatchMatchConfig, PatchMatchSolver, longest, nearest},
     watch::Unshown,
 };
 
 /// Where a run of the search would end that found poses as wrong as the guide says: these poses, and the depth that the
-/// search finds at them. It follows from the sample and its number. `None` if no depth is known, or nothing
-/// moves.
+/// search finds at them. It follows from the sample and its number. `None` if no depth is known, or nothing moves.
 ///
 /// # Errors
 /// If the sample does not fit together.
@@ -41,7 +39,7 @@ pub(super) fn from_images(sample: &Sample, number: u64) -> Result<Option<SampleS
     ratios.sort_by(f32::total_cmp);
     let unit = match ratios.get(ratios.len() / 2) {
         Some(median) => f64::from(*median),
-        None => longest_m(&sample.poses) / longest_m(&found.poses),
+        None => longest(&sample.poses) / longest(&found.poses),
     };
     if !(unit > 0.0 && unit.is_finite()) {
         return Ok(None);
@@ -54,15 +52,10 @@ pub(super) fn from_images(sample: &Sample, number: u64) -> Result<Option<SampleS
 
 /// Least and greatest inverse depth of the search, as it would choose them if it knew the truth.
 fn range(sample: &Sample) -> Option<(f64, f64)> {
-    let middle = 1.0 / sample.median_depth_m()?;
-    let longest_m = longest_m(&sample.poses);
-    let widest = sample.size.1 as f64 / (sample.camera.fx * longest_m);
-    let range = (0.4 * middle, (10.0 * middle).min(widest).max(1.5 * middle));
-    (longest_m > 0.0).then_some(range)
-}
-
-fn longest_m(poses: &[Isometry3<f64>]) -> f64 {
-    poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max)
+    let (middle, longest_m) = (1.0 / sample.median_depth_m()?, longest(&sample.poses));
+    // Its unit is the longest baseline.
+    let most = nearest(middle * longest_m, &sample.camera, sample.size.1) / longest_m;
+    (longest_m > 0.0).then_some((0.4 * middle, most))
 }
 
 fn views(sample: &Sample) -> Result<Views> {

@@ -103,7 +103,7 @@ fn orientation(rng: &mut ChaCha8Rng) -> UnitQuaternion<f64> {
     yaw * pitch * roll * material::turn(rng, 0.08)
 }
 
-/// How different depths are before a camera: the deviation of their logarithms.
+/// How different depths are before a camera: the summed squares of their logarithms' deviations.
 fn variety(world: &World, world_from_camera: &Isometry3<f64>) -> f64 {
     let steps = (0..49).map(|i| Vector3::new(f64::from(i % 7 - 3), f64::from(i / 7 - 3), 5.0));
     let depth_m = |step: Vector3<f64>| {
