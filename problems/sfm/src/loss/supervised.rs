@@ -29,7 +29,7 @@ pub struct SupervisedLoss {
 
 /// The supervised loss of DRO (arXiv 2103.13201, section 3.5, in the form of the published program).
 ///
-/// With weights w_i of [`decay_weights`], W their sum, x_i predicted inverse depth and x* = 1/d* the true one:
+/// With weights w_i of [`decay_weights`](super::decay_weights), W their sum, x_i predicted inverse depth and x* = 1/d* the true one:
 ///
 /// * depth: `1/W Σ_i w_i · mean_p [valid_p] |x_i − x*|`; the mean is over *all* pixels, those without truth count 0
 /// * pose: `1/W Σ_i w_i · mean_{n,p,axis} [valid_p] min(|u(T_i, d*) − u(T*, d*)|, 1)`, where u is where the neighbour sees
