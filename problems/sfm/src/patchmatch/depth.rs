@@ -3,7 +3,7 @@
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchSolver, likely,
+    PatchMatchSolver,
     pose::longest,
     pyramid::{Pictures, enlarged, flat},
     search::{Search, mixed},
@@ -38,9 +38,7 @@ impl PatchMatchSolver {
         let pictures = views.limited(config.max_width)?;
         let survey = survey::survey(&pictures, config, &poses, (range.0 * unit, range.1 * unit), Vec::new())?;
         let cost = pictures.cost(survey.range, &config.census)?;
-        let cost = cost
-            .with_likely(likely::inverse_depth(&survey.known, pictures.size())?)
-            .with_hidden(survey.hidden);
+        let cost = cost.with_likely(survey.likely).with_hidden(survey.hidden);
         let search = Search { config, cost: &cost };
         let mut point = search.sweep(&flat(&cost, survey.range.0, &poses)?, survey.range, &mut [])?;
         for stage in 0..config.stages {

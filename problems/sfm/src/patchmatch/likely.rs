@@ -2,10 +2,15 @@
 
 use candle_core::{Device, Tensor};
 use dro_vision::Pinhole;
-use nalgebra::{Isometry3, Matrix3, Point3, Vector3};
+use nalgebra::{Isometry3, Point3};
 use rayon::prelude::*;
 
-use super::{pyramid::enlarged, relative::Relative};
+use super::{
+    geodesic::Geodesic,
+    planes::{self, Grouped},
+    pyramid::enlarged,
+    relative::Relative,
+};
 use crate::{Map, Result, cost::MatchedPoint};
 
 /// A place in the image, pixels, and the inverse depth there.
@@ -22,18 +27,11 @@ impl Known {
     }
 }
 
-/// Known places that are asked.
-const NEAREST: usize = 24;
-/// Distance at which one counts half, as a part of the image's width; a slope is believed where they spread farther.
-const REACH: f64 = 0.05;
-/// Deviations from a common plane at which a place counts half, as a part of its inverse depth: first and then.
-const ALIKE: [f64; 3] = [0.4, 0.2, 0.1];
-/// What slopes must explain to be believed, as a part of all weight.
-const RIDGE: f64 = 1.0;
-/// How far beyond the nearest places' inverse depths a plane may lead, as a factor.
-const BEYOND: f64 = 1.25;
-/// Pixels between the places that are worked out; between them values are interpolated.
-const GRID_PX: usize = 8;
+/// Distance at which a known place counts half as much or less, as a part of the image's width, along ways around edges.
+const REACH: f32 = 0.1;
+const FALL: f32 = 1.3;
+/// How far beyond what is known a plane may lead, as factors: farther away and nearer.
+const BEYOND: (f64, f64) = (1.5, 3.0);
 
 /// The matched points of each neighbour, in its order, by its pose.
 pub(super) fn matched(
@@ -50,63 +48,43 @@ pub(super) fn matched(
     points.filter_map(known).collect()
 }
 
-/// At every pixel the inverse depth of the plane through the nearest known places, which is linear in the image; robust, as some
-/// are wrong and some belong to something else (moving least squares, Lancaster & Salkauskas 1981, reweighted). `None` where
-/// nothing is known.
-pub(super) fn inverse_depth(known: &[Known], (height, width): (usize, usize)) -> Result<Option<Map>> {
+/// At every pixel the inverse depth of the plane that explains most of what is known around it; `None` where nothing is.
+///
+/// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
+/// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
+/// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.3 · e`, where e says how well it explains the place.
+pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
     if known.is_empty() {
         return Ok(None);
     }
-    let (rows, columns) = (height.div_ceil(GRID_PX), width.div_ceil(GRID_PX));
-    let reach_px = REACH * width as f64;
-    let middle = |i: usize, count: usize, side: usize| (i as f64 + 0.5) / count as f64 * side as f64 - 0.5;
-    let at = |i: usize| {
-        let place = [middle(i % columns, columns, width), middle(i / columns, rows, height)];
-        expected(known, place, reach_px) as f32
-    };
-    let grid: Vec<f32> = (0..rows * columns).into_par_iter().map(at).collect();
-    let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
-    Ok(Some(Map::from_tensor(&enlarged(&grid, (height, width))?)?))
-}
-
-fn expected(known: &[Known], [x, y]: [f64; 2], reach_px: f64) -> f64 {
-    // Offsets over the reach, inverse depth, weight.
-    let mut near: Vec<(Vector3<f64>, f64, f64)> = known
-        .iter()
-        .map(|k| {
-            let (dx, dy) = ((k.at[0] - x) / reach_px, (k.at[1] - y) / reach_px);
-            (Vector3::new(1.0, dx, dy), k.inverse, 1.0 / (1.0 + dx * dx + dy * dy))
+    let cells = Geodesic::new(image)?;
+    let grouped = Grouped::new(known, &cells);
+    let planes = planes::proposed(known, &grouped, image.width(), focal_px, seed);
+    let weight = |d: &f32| (1.0 + (d / REACH).powi(2)).powf(-FALL);
+    let near: Vec<f32> = grouped.far.par_iter().flat_map_iter(|far| far.iter().map(weight)).collect();
+    // How well each plane explains what is known in each cell.
+    let explained: Vec<f32> = grouped
+        .members
+        .par_iter()
+        .flat_map_iter(|members| {
+            planes.iter().map(|plane| members.iter().map(|&i| plane.explains(&known[i]) as f32).sum())
         })
         .collect();
-    if near.len() > NEAREST {
-        near.select_nth_unstable_by(NEAREST, |a, b| b.2.total_cmp(&a.2));
-        near.truncate(NEAREST);
-    }
-    near.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let whole: f64 = near.iter().map(|n| n.2).sum();
-    let mut sum = 0.0;
-    let median = near.iter().find(|n| {
-        sum += n.2;
-        sum >= 0.5 * whole
-    });
-    let (least, most) = (near.first().map_or(0.0, |n| n.1), near.last().map_or(0.0, |n| n.1));
-    let mut plane = Vector3::new(median.map_or(most, |n| n.1), 0.0, 0.0);
-    for alike in ALIKE {
-        let mut left = Matrix3::zeros();
-        let mut right = Vector3::zeros();
-        for (place, inverse, weight) in &near {
-            let off = (inverse - plane.dot(place)) / (alike * inverse);
-            let weight = weight / (1.0 + off * off);
-            left += weight * place * place.transpose();
-            right += weight * inverse * place;
-        }
-        let slope = RIDGE * left[(0, 0)];
-        left += Matrix3::from_diagonal(&Vector3::new(0.0, slope, slope));
-        if let Some(found) = left.lu().solve(&right) {
-            plane = found;
-        }
-    }
-    if plane.x.is_finite() { plane.x.clamp(least / BEYOND, BEYOND * most) } else { most }
+    let near = Tensor::from_vec(near, (grouped.far.len(), cells.len()), &Device::Cpu)?;
+    let explained = Tensor::from_vec(explained, (grouped.far.len(), planes.len()), &Device::Cpu)?;
+    let best = near.t()?.matmul(&explained)?.argmax(1)?.to_vec1::<u32>()?;
+    let mut inverses: Vec<f64> = known.iter().map(|k| k.inverse).collect();
+    inverses.sort_by(f64::total_cmp);
+    let at = |percent: usize| inverses[(inverses.len() - 1) * percent / 100];
+    let (least, most) = (at(2) / BEYOND.0, at(98) * BEYOND.1);
+    let expected = |(cell, &plane): (usize, &u32)| {
+        let inverse = planes[plane as usize].inverse(cells.middle(cell));
+        if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { at(50) as f32 }
+    };
+    let grid: Vec<f32> = best.iter().enumerate().map(expected).collect();
+    let (rows, columns) = cells.shape();
+    let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
+    Ok(Some(Map::from_tensor(&enlarged(&grid, (image.height(), image.width()))?)?))
 }
 
 #[cfg(test)]
@@ -117,11 +95,17 @@ mod tests {
 
     use super::*;
 
-    /// A plane's inverse depth is linear in the image: it is found between the known places, and a little beyond, though one in
-    /// five is wrong.
+    const SIZE: (usize, usize) = (96, 128);
+
+    fn image(grey: impl Fn(usize, usize) -> f32) -> Map {
+        let at = |i: usize| grey(i / SIZE.1, i % SIZE.1);
+        Map::new(SIZE.0, SIZE.1, (0..SIZE.0 * SIZE.1).map(at).collect()).unwrap()
+    }
+
+    /// A plane's inverse depth is linear in the image: it is found between the known places, and beyond, though one in five is
+    /// wrong.
     #[test]
     fn planes_are_continued() {
-        let (height, width) = (96, 128);
         let plane = |x: f64, y: f64| 0.2 + 0.001 * x - 0.0005 * y;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let known: Vec<Known> = (0..150)
@@ -131,18 +115,46 @@ mod tests {
                 Known { at, inverse }
             })
             .collect();
-        let found = inverse_depth(&known, (height, width)).unwrap().unwrap();
-        for (y, x) in [(40, 64), (30, 40), (70, 90), (50, 104), (14, 60)] {
+        let found = inverse_depth(&known, &image(|_, _| 0.5), 110.0, 1).unwrap().unwrap();
+        for (y, x) in [(40, 64), (30, 40), (70, 90), (50, 104), (14, 60), (88, 10), (8, 120)] {
             let (found, truth) = (f64::from(found.at(y, x).unwrap()), plane(x as f64, y as f64));
             assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
         }
         assert!(found.values().iter().all(|x| *x > 0.0 && x.is_finite()));
     }
 
+    /// Two walls that meet at an edge of the image, known only far from it: each is continued up to the edge.
+    #[test]
+    fn edges_end_planes() {
+        let wall = |x: f64| if x < 80.0 { 0.5 - 0.002 * x } else { 0.1 + 0.001 * x };
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let known: Vec<Known> = (0..160)
+            .map(|i| {
+                let x = if i % 2 == 0 { rng.random_range(2.0..40.0) } else { rng.random_range(84.0..126.0) };
+                Known { at: [x, rng.random_range(2.0..94.0)], inverse: wall(x) }
+            })
+            .collect();
+        let image = image(|_, x| if x < 80 { 0.3 } else { 0.7 });
+        let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
+        for (y, x) in [(20, 10), (50, 50), (80, 60), (40, 72), (30, 90), (70, 120)] {
+            let (found, truth) = (f64::from(found.at(y, x).unwrap()), wall(x as f64));
+            assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
+        }
+    }
+
     #[test]
     fn little_is_known() {
-        assert!(inverse_depth(&[], (16, 16)).unwrap().is_none());
-        let one = inverse_depth(&[Known { at: [3.0, 4.0], inverse: 0.5 }], (17, 23)).unwrap().unwrap();
-        assert!(one.values().iter().all(|x| (x - 0.5).abs() < 0.01), "{one:?}");
+        let image = image(|y, x| (x + y) as f32 / 300.0);
+        assert!(inverse_depth(&[], &image, 110.0, 1).unwrap().is_none());
+        let one = Known { at: [3.0, 4.0], inverse: 0.5 };
+        for known in [vec![one], vec![one; 2], vec![one; 40]] {
+            let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
+            assert!(found.values().iter().all(|x| (x - 0.5).abs() < 0.01), "{found:?}");
+        }
+        // Places on one line, and places outside.
+        let known: Vec<Known> =
+            (0..30).map(|i| Known { at: [f64::from(i) * 9.0 - 60.0, 50.0], inverse: 0.3 }).collect();
+        let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
+        assert!(found.values().iter().all(|x| (x - 0.3).abs() < 0.01), "{found:?}");
     }
 }

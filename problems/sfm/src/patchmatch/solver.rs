@@ -60,13 +60,13 @@ impl Solver for PatchMatchSolver {
         let trust = explained.max(apart_px - 0.5).clamp(0.0, 1.0);
         let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
         let known = likely::matched(&matches, &ego.poses, &pictures.camera);
-        let Survey { range, known, hidden, evaluations: surveyed } =
+        let Survey { range, likely, hidden, evaluations: surveyed } =
             survey(&pictures, config, &ego.poses, ego.range, known)?;
         let agreeing = matches.into_iter().map(|relative| Some(relative?.matches)).collect();
         let cost = pictures
             .cost(range, &config.census)?
             .with_matches(agreeing, relative::EPIPOLAR_PX, relative::MATCHES_WEIGHT)
-            .with_likely(likely::inverse_depth(&known, pictures.size())?)
+            .with_likely(likely)
             .with_hidden(hidden);
         let middle = 0.5 * (range.0 + range.1);
         let still = flat(&cost, middle, &vec![Isometry3::identity(); ego.poses.len()])?;

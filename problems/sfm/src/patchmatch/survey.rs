@@ -41,8 +41,8 @@ pub(crate) fn nearest(middle: f64, camera: &Pinhole, width_px: usize) -> f64 {
 pub(super) struct Survey {
     /// Least and greatest inverse depth that pixels have, generously.
     pub(super) range: (f64, f64),
-    /// Where depth is known: what was matched, and where the sweep is sure.
-    pub(super) known: Vec<Known>,
+    /// The inverse depth to expect at every pixel, by what was matched and by where the sweep is sure.
+    pub(super) likely: Option<Map>,
     /// Of each neighbour, the pixels (at the pictures' size) about which its own depth says something else.
     pub(super) hidden: Vec<Vec<bool>>,
     pub(super) evaluations: usize,
@@ -56,12 +56,13 @@ pub(super) fn survey(
     wide: (f64, f64),
     mut known: Vec<Known>,
 ) -> Result<Survey> {
-    let full = pictures.size();
+    let (full, target) = (pictures.size(), &pictures.target);
     let pictures = pictures.limited(full.1 / SMALLER)?;
     let scale = pictures.size().1 as f64 / full.1 as f64;
     let here: Vec<Known> = known.iter().map(|known| known.scaled(scale)).collect();
     let cost = pictures.cost(wide, &config.census)?;
-    let cost = cost.with_likely(likely::inverse_depth(&here, pictures.size())?);
+    let focal_px = pictures.camera.fx;
+    let cost = cost.with_likely(likely::inverse_depth(&here, &pictures.target, focal_px, config.seed)?);
     let search = Search { config, cost: &cost };
     let swept = search.sweep(&flat(&cost, wide.0, poses)?, wide, &mut [])?;
     let sure = sure(&cost, &swept)?;
@@ -74,7 +75,9 @@ pub(super) fn survey(
         hidden.push(at_size(&disputed, pictures.size(), full));
         evaluations += planes;
     }
-    Ok(Survey { range: range(inverses, wide), known, hidden, evaluations })
+    let likely = likely::inverse_depth(&known, target, focal_px / scale, config.seed)?;
+    let range = range(inverses, likely.as_ref(), wide);
+    Ok(Survey { range, likely, hidden, evaluations })
 }
 
 /// The nearest pixels of a map of another size.
@@ -145,12 +148,15 @@ fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
     Ok((0..height).step_by(SURE_CELL_PX).flat_map(lefts).filter_map(surest).collect())
 }
 
-/// The range that most of what is known is in, within a wide one.
-fn range(mut inverse: Vec<f64>, wide: (f64, f64)) -> (f64, f64) {
+/// The range that most of what is known and what is to be expected is in, within a wide one.
+fn range(mut inverse: Vec<f64>, likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) {
     inverse.sort_by(f64::total_cmp);
     let at = |permille: usize| inverse.get(inverse.len() * permille / 1000).copied();
     let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(980)) else { return wide };
+    let mut expected = likely.map(|map| map.values().to_vec()).unwrap_or_default();
+    expected.sort_by(f32::total_cmp);
+    let nearest = expected.get(expected.len() * 98 / 100).copied().map_or(0.0, f64::from);
     // Farther than 2.5 medians parallax is mostly noise, and a depth that is far too great is the worst error.
     let low = (0.5 * few).max(0.4 * middle).max(wide.0);
-    (low, (1.25 * most).max(1.5 * middle).min(wide.1).max(1.1 * low))
+    (low, (1.25 * most).max(1.5 * middle).max(nearest).min(wide.1).max(1.1 * low))
 }

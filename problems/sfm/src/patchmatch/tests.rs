@@ -288,7 +288,7 @@ fn what_is_not_likely_costs_more() {
     assert!((costs[2] - costs[3]).abs() < 1e-4, "{costs:?}");
 }
 
-/// From a range in which most planes are empty, to one that has all depths and little else; what is called known is near the truth.
+/// From a range in which most planes are empty, to one that has all depths and little else; what is called likely is near the truth.
 #[test]
 fn a_coarse_sweep_finds_the_range_of_depths() {
     let (views, depth, truth) = scene();
@@ -305,13 +305,10 @@ fn a_coarse_sweep_finds_the_range_of_depths() {
     let found = survey::survey(&pictures, &PatchMatchConfig::default(), &poses, wide, vec![]).unwrap();
     assert!(found.range.0 < least && found.range.1 > 0.95 * most, "{:?}: {least} to {most}", found.range);
     assert!(found.range.1 < 2.0 * most, "{:?}: {most}", found.range);
-    let near = |known: &likely::Known| {
-        let at = known.at.map(|at| at.round().max(0.0) as usize);
-        let truth = unit / depth[at[1].min(SIZE.0 - 1) * SIZE.1 + at[0].min(SIZE.1 - 1)];
-        (known.inverse / truth - 1.0).abs() < 0.15
-    };
-    let share = found.known.iter().filter(|known| near(known)).count() as f64 / found.known.len() as f64;
-    assert!(found.known.len() > 20 && share > 0.7, "{share} of {}", found.known.len());
+    let likely = found.likely.unwrap();
+    let near = |(x, depth): &(&f32, &f64)| (f64::from(**x) / (unit / **depth) - 1.0).abs() < 0.15;
+    let share = likely.values().iter().zip(&depth).filter(near).count() as f64 / depth.len() as f64;
+    assert!(share > 0.7, "{share}");
 }
 
 /// Cameras a third to a half of the depth apart: planes must be close enough together, and what leaves the picture must not
