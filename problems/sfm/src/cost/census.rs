@@ -224,6 +224,11 @@ impl CensusCost {
         self
     }
 
+    /// Whether a pixel of the target is taken to be hidden from all neighbours.
+    pub(crate) fn is_hidden(&self, pixel: usize) -> bool {
+        !self.hidden.is_empty() && self.hidden.iter().all(|hidden| hidden.get(pixel) == Some(&true))
+    }
+
     /// What each neighbour's matched points cost.
     fn of_matches(&self, poses: &[Isometry3<f64>]) -> Vec<f64> {
         let of = |(n, pose): (usize, &Isometry3<f64>)| {

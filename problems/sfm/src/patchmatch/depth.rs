@@ -36,11 +36,14 @@ impl PatchMatchSolver {
         let mut poses = poses.to_vec();
         poses.iter_mut().for_each(|pose| pose.translation.vector /= unit);
         let pictures = views.limited(config.max_width)?;
-        let survey = survey::survey(&pictures, config, &poses, (range.0 * unit, range.1 * unit), Vec::new())?;
+        let survey = survey::survey(&pictures, config, &poses, (range.0 * unit, range.1 * unit), &[])?;
         let cost = pictures.cost(survey.range, &config.census)?;
         let cost = cost.with_likely(survey.likely).with_hidden(survey.hidden);
         let search = Search { config, cost: &cost };
         let mut point = search.sweep(&flat(&cost, survey.range.0, &poses)?, survey.range, &mut [])?;
+        let likely = survey::expected(&pictures, config, &cost, &point, &[])?;
+        let cost = cost.with_likely(likely);
+        let search = Search { config, cost: &cost };
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             point = search.depth_turn(&point, 0.5f64.powi(stage as i32), seed)?;

@@ -29,7 +29,7 @@ impl Known {
 
 /// Distance at which a known place counts half as much or less, as a part of the image's width, along ways around edges.
 const REACH: f32 = 0.1;
-const FALL: f32 = 1.3;
+const FALL: f32 = 1.5;
 /// How far beyond what is known a plane may lead, as factors: farther away and nearer.
 const BEYOND: (f64, f64) = (1.5, 3.0);
 
@@ -52,7 +52,7 @@ pub(super) fn matched(
 ///
 /// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
-/// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.3 · e`, where e says how well it explains the place.
+/// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
     if known.is_empty() {
         return Ok(None);

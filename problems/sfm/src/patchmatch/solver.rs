@@ -8,7 +8,7 @@ use super::{
     pyramid::{Pictures, enlarged, flat},
     relative::{self, Relative},
     search::{Found, Search, mixed},
-    survey::{Survey, survey},
+    survey::{Survey, expected, survey},
 };
 use crate::{
     Error, Estimate, Map, Result, Solver, Views, Watch,
@@ -61,7 +61,7 @@ impl Solver for PatchMatchSolver {
         let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
         let known = likely::matched(&matches, &ego.poses, &pictures.camera);
         let Survey { range, likely, hidden, evaluations: surveyed } =
-            survey(&pictures, config, &ego.poses, ego.range, known)?;
+            survey(&pictures, config, &ego.poses, ego.range, &known)?;
         let agreeing = matches.into_iter().map(|relative| Some(relative?.matches)).collect();
         let cost = pictures
             .cost(range, &config.census)?
@@ -83,8 +83,11 @@ impl Solver for PatchMatchSolver {
         }
         let swept = search.sweep(&moving, range, &mut [&mut observer])?;
         observer.next_stage(planes)?;
+        let likely = expected(&pictures, config, &cost, &swept, &known)?;
+        let cost = cost.with_likely(likely);
+        let search = Search { config, cost: &cost };
         let mut best = Found::new(&cost, swept)?;
-        let mut updates = ego.evaluations + surveyed + 2 + planes;
+        let mut updates = ego.evaluations + surveyed + 5 + planes;
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             best = search.stage(&best.point, 0.5f64.powi(stage as i32), seed, &mut [&mut observer])?;

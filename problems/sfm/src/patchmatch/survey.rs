@@ -48,26 +48,26 @@ pub(super) struct Survey {
     pub(super) evaluations: usize,
 }
 
-/// Looks at all inverse depths of a `wide` range, at given poses; `matched` are known before.
+/// Looks at all inverse depths of a `wide` range, at given poses; `matched` is known before.
 pub(super) fn survey(
     pictures: &Pictures,
     config: &PatchMatchConfig,
     poses: &[Isometry3<f64>],
     wide: (f64, f64),
-    mut known: Vec<Known>,
+    matched: &[Known],
 ) -> Result<Survey> {
     let (full, target) = (pictures.size(), &pictures.target);
     let pictures = pictures.limited(full.1 / SMALLER)?;
     let scale = pictures.size().1 as f64 / full.1 as f64;
-    let here: Vec<Known> = known.iter().map(|known| known.scaled(scale)).collect();
+    let here: Vec<Known> = matched.iter().map(|known| known.scaled(scale)).collect();
     let cost = pictures.cost(wide, &config.census)?;
     let focal_px = pictures.camera.fx;
     let cost = cost.with_likely(likely::inverse_depth(&here, &pictures.target, focal_px, config.seed)?);
     let search = Search { config, cost: &cost };
     let swept = search.sweep(&flat(&cost, wide.0, poses)?, wide, &mut [])?;
     let sure = sure(&cost, &swept)?;
-    let inverses: Vec<f64> = known.iter().chain(&sure).map(|known| known.inverse).collect();
-    known.extend(sure.into_iter().map(|known| known.scaled(1.0 / scale)));
+    let sure = sure.into_iter().map(|known| known.scaled(1.0 / scale));
+    let known: Vec<Known> = matched.iter().copied().chain(sure).collect();
     let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     let (mut hidden, mut evaluations) = (Vec::with_capacity(poses.len()), search.planes(wide) + 3);
     for (pose, neighbour) in poses.iter().zip(&pictures.neighbours) {
@@ -76,7 +76,7 @@ pub(super) fn survey(
         evaluations += planes;
     }
     let likely = likely::inverse_depth(&known, target, focal_px / scale, config.seed)?;
-    let range = range(inverses, likely.as_ref(), wide);
+    let range = range(&known, likely.as_ref(), wide);
     Ok(Survey { range, likely, hidden, evaluations })
 }
 
@@ -124,7 +124,20 @@ fn disputed(
     Ok(((0..height * width).map(at).collect(), search.planes(range)))
 }
 
-/// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is.
+/// The inverse depth to expect at every pixel by a finer sweep: by what was `matched` and by where the sweep is sure.
+pub(super) fn expected(
+    pictures: &Pictures,
+    config: &PatchMatchConfig,
+    cost: &CensusCost,
+    swept: &Point,
+    matched: &[Known],
+) -> Result<Option<Map>> {
+    let known: Vec<Known> = matched.iter().copied().chain(sure(cost, swept)?).collect();
+    likely::inverse_depth(&known, &pictures.target, pictures.camera.fx, config.seed)
+}
+
+/// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is
+/// and no neighbour disputes it.
 fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
     let step = SURE_PX / cost.camera().fx;
     let costs = |by: f64| -> Result<Vec<f32>> {
@@ -142,14 +155,15 @@ fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
         let index = |(y, x): (usize, usize)| y * width + x;
         let best = pixels.max_by(|a, b| gain(index(*a)).total_cmp(&gain(index(*b))))?;
         let known = Known { at: [best.1 as f64, best.0 as f64], inverse: f64::from(inverse[index(best)]) };
-        (gain(index(best)) > SURE_GAIN).then_some(known)
+        (gain(index(best)) > SURE_GAIN && !cost.is_hidden(index(best))).then_some(known)
     };
     let lefts = |top: usize| (0..width).step_by(SURE_CELL_PX).map(move |left| (top, left));
     Ok((0..height).step_by(SURE_CELL_PX).flat_map(lefts).filter_map(surest).collect())
 }
 
 /// The range that most of what is known and what is to be expected is in, within a wide one.
-fn range(mut inverse: Vec<f64>, likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) {
+fn range(known: &[Known], likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) {
+    let mut inverse: Vec<f64> = known.iter().map(|known| known.inverse).collect();
     inverse.sort_by(f64::total_cmp);
     let at = |permille: usize| inverse.get(inverse.len() * permille / 1000).copied();
     let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(980)) else { return wide };

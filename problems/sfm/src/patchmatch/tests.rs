@@ -302,7 +302,7 @@ fn a_coarse_sweep_finds_the_range_of_depths() {
     let (least, middle, most) = (inverse[0], inverse[inverse.len() / 2], inverse[inverse.len() - 1]);
     let pictures = pyramid::Pictures::of(&views).unwrap();
     let wide = (0.4 * middle, 10.0 * middle);
-    let found = survey::survey(&pictures, &PatchMatchConfig::default(), &poses, wide, vec![]).unwrap();
+    let found = survey::survey(&pictures, &PatchMatchConfig::default(), &poses, wide, &[]).unwrap();
     assert!(found.range.0 < least && found.range.1 > 0.95 * most, "{:?}: {least} to {most}", found.range);
     assert!(found.range.1 < 2.0 * most, "{:?}: {most}", found.range);
     let likely = found.likely.unwrap();
