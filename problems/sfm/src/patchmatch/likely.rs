@@ -1,4 +1,4 @@
-//! What depth to expect where images say little: that of the surroundings where they say more.
+//! What depth to expect where images say little: that of planes which are known around, where they say more.
 
 use candle_core::{Device, Tensor};
 use dro_vision::Pinhole;
@@ -48,18 +48,21 @@ pub(super) fn matched(
     points.filter_map(known).collect()
 }
 
-/// At every pixel the inverse depth of the plane that explains most of what is known around it; `None` where nothing is.
+/// At every pixel the inverse depth of the plane that explains most of what is known around it; `None` where nothing is. What is
+/// at no finite distance in front of the camera does not count.
 ///
 /// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
 /// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
+    let known: Vec<Known> =
+        known.iter().copied().filter(|k| k.inverse > 0.0 && k.inverse.is_finite()).collect();
     if known.is_empty() {
         return Ok(None);
     }
     let cells = Geodesic::new(image)?;
-    let grouped = Grouped::new(known, &cells);
-    let planes = planes::proposed(known, &grouped, image.width(), focal_px, seed);
+    let grouped = Grouped::new(&known, &cells);
+    let planes = planes::proposed(&known, &grouped, image.width(), focal_px, seed);
     let weight = |d: &f32| (1.0 + (d / REACH).powi(2)).powf(-FALL);
     let near: Vec<f32> = grouped.far.par_iter().flat_map_iter(|far| far.iter().map(weight)).collect();
     // How well each plane explains what is known in each cell.
@@ -151,6 +154,8 @@ mod tests {
             let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
             assert!(found.values().iter().all(|x| (x - 0.5).abs() < 0.01), "{found:?}");
         }
+        let not = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|inverse| Known { at: [f64::NAN, 9.0], inverse });
+        assert!(inverse_depth(&not, &image, 110.0, 1).unwrap().is_none());
         // Places on one line, and places outside.
         let known: Vec<Known> =
             (0..30).map(|i| Known { at: [f64::from(i) * 9.0 - 60.0, 50.0], inverse: 0.3 }).collect();
