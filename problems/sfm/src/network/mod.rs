@@ -85,6 +85,8 @@ pub struct Encoded {
     pub range: InverseDepthRange,
     /// Where a search found the start: its whole inverse depth, 1/m, whose detail [answers](Self::answer) keep.
     pub searched: Option<Arc<Map>>,
+    /// [`ModelConfig::believed`].
+    believed: f64,
     /// What the rules see, and the images that it is made of where it is not made of features.
     seen: Seen,
     /// Whether a prepared network made it: nothing in it has a gradient.
@@ -101,13 +103,14 @@ enum Seen {
 
 impl Encoded {
     /// Inverse depth at the image's size as it is given to users: `full_size`, `[1, 1, h, w]`, of the network; where a search
-    /// found the start, the search's as the network mends it, with its finer detail, and by about 15 % at most.
+    /// found the start, the search's as the network mends it, with its finer detail, and by half of
+    /// [`ModelConfig::believed`] at most.
     ///
     /// # Errors
     /// If it is not of one image.
     pub fn answer(&self, full_size: &Tensor) -> Result<Map> {
         let own = Map::from_tensor(full_size)?;
-        self.searched.as_ref().map_or(Ok(own.clone()), |found| searched::mended(&own, found))
+        self.searched.as_ref().map_or(Ok(own.clone()), |found| searched::mended(&own, found, self.believed))
     }
 
     /// The cost of these views that the network's rules were trained on: the published one, or with probes.
@@ -234,6 +237,7 @@ impl DroNet {
             range: InverseDepthRange::of(&self.config),
             seen: self.seen(target, neighbours)?,
             searched: None,
+            believed: self.config.believed,
             prepared: self.is_prepared(),
         })
     }

@@ -40,20 +40,20 @@ pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Re
 
 /// How unlike, as a logarithm, the two may be and still be the same surface.
 const ALIKE: f64 = 0.1;
-/// At how much the network's answer is half believed.
-const BELIEVED: f64 = 0.3;
 
 /// The search's inverse depth as the network mends it. With r the logarithm of network over search:
 ///
 /// * Where both see nearly the same the search's finer detail is kept, as the network works in cells of 8 pixels:
 ///   `r' = r · (1 − 1 / (1 + (r / 0.1)²))`.
 /// * Where they are far apart the search's answer stands: there the network follows what rooms usually look like, not the images.
-///   The answer is `search · exp(r' / (1 + (r' / 0.3)²))`.
-pub(super) fn mended(network: &Map, search: &Map) -> Result<Map> {
+///   The answer is `search · exp(r' / (1 + (r' / believed)²))`, or `search · exp(r')` if that is 0
+///   ([`ModelConfig::believed`]).
+pub(super) fn mended(network: &Map, search: &Map, believed: f64) -> Result<Map> {
     let damped = |r: f64, at: f64| r / (1.0 + (r / at).powi(2));
     let answer = |(&x, &y): (&f32, &f32)| {
         let ratio = f64::from(x / y).ln();
-        let by = damped(ratio - damped(ratio, ALIKE), BELIEVED);
+        let by = ratio - damped(ratio, ALIKE);
+        let by = if believed > 0.0 { damped(by, believed) } else { by };
         if by.is_finite() { (f64::from(y) * by.exp()) as f32 } else { x }
     };
     let values = network.values().iter().zip(search.values()).map(answer).collect();
@@ -116,12 +116,16 @@ mod tests {
         let map = |values: [f32; 4]| Map::new(2, 2, values.to_vec()).unwrap();
         let network = map([1.0, 1.0, 1.0, 1.0]);
         // Alike: the search's. In between: much of the way to the network's. Far apart: nearly the search's.
-        let answer = mended(&network, &map([1.01, 0.98, 0.8, 5.0])).unwrap();
+        let answer = mended(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.3).unwrap();
         let [a, b, c, d] = answer.values() else { panic!("{answer:?}") };
         assert!((a - 1.01).abs() < 0.002 && (b - 0.98).abs() < 0.002, "{answer:?}");
         assert!(*c > 0.87 && *c < 1.0 && *d > 4.6, "{answer:?}");
+        // Far apart: the network's, where it is believed.
+        let answer = mended(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.0).unwrap();
+        let [a, _, c, d] = answer.values() else { panic!("{answer:?}") };
+        assert!((a - 1.01).abs() < 0.002 && *c > 0.87 && (d - 1.0).abs() < 0.02, "{answer:?}");
         // What is no number is the network's.
-        let answer = mended(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY])).unwrap();
+        let answer = mended(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY]), 0.3).unwrap();
         assert!(answer.values().iter().all(|x| *x == 1.0), "{answer:?}");
     }
 

@@ -64,6 +64,10 @@ pub struct ModelConfig {
     /// Whether poses stay where they start, and only depth is updated.
     #[serde(skip_serializing_if = "is_default")]
     pub fixed_poses: bool,
+    /// Of runs that start where the search ends: how far the network's depth may be from the search's, as the logarithm of their
+    /// ratio, and still be half believed. Depth then moves by half of this at most; 0: it is believed whatever it says.
+    #[serde(skip_serializing_if = "is_believed")]
+    pub believed: f64,
     /// What depth updates see of the poses within a stage, and the other way round.
     pub coupling: Coupling,
 }
@@ -71,6 +75,13 @@ pub struct ModelConfig {
 /// What published networks have is not written, so that files from before it could be set are read.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// What is between the best for generated scenes (more) and for recorded ones (less): docs/results.md.
+const BELIEVED: f64 = 0.35;
+
+fn is_believed(value: &f64) -> bool {
+    *value == BELIEVED
 }
 
 impl Default for ModelConfig {
@@ -93,6 +104,7 @@ impl Default for ModelConfig {
             probes: None,
             start: StartValues::Heads,
             fixed_poses: false,
+            believed: BELIEVED,
             coupling: Coupling::GaussSeidel,
         }
     }
@@ -146,6 +158,12 @@ impl ModelConfig {
             "median_depth_m",
             "between min_depth_m and max_depth_m",
             format!("{:?}", self.median_depth_m),
+        )?;
+        require(
+            self.believed.is_finite() && self.believed >= 0.0,
+            "believed",
+            "a finite number, at least 0",
+            self.believed.to_string(),
         )?;
         if let Some(probes) = &self.probes {
             probes.validate()?;
