@@ -33,6 +33,9 @@ const FALL: f32 = 1.5;
 /// How far beyond what is known a plane may lead, as factors: farther away and nearer.
 const BEYOND: (f64, f64) = (1.5, 3.0);
 
+/// Inverse depths that may be, for a longest baseline of about 1.
+const POSSIBLE: std::ops::Range<f64> = 1e-12..1e12;
+
 /// The matched points of each neighbour, in its order, by its pose.
 pub(super) fn matched(
     matches: &[Option<Relative>],
@@ -49,14 +52,13 @@ pub(super) fn matched(
 }
 
 /// At every pixel the inverse depth of the plane that explains most of what is known around it; `None` where nothing is. What is
-/// at no finite distance in front of the camera does not count.
+/// at no possible distance in front of the camera does not count.
 ///
 /// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
 /// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
-    let known: Vec<Known> =
-        known.iter().copied().filter(|k| k.inverse > 0.0 && k.inverse.is_finite()).collect();
+    let known: Vec<Known> = known.iter().copied().filter(|k| POSSIBLE.contains(&k.inverse)).collect();
     if known.is_empty() {
         return Ok(None);
     }
@@ -93,6 +95,7 @@ pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -142,6 +145,33 @@ mod tests {
         for (y, x) in [(20, 10), (50, 50), (80, 60), (40, 72), (30, 90), (70, 120)] {
             let (found, truth) = (f64::from(found.at(y, x).unwrap()), wall(x as f64));
             assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Whatever is called known, what is expected are depths, and the same for the same seed.
+        #[test]
+        fn anything_may_be_known(
+            known in prop::collection::vec((any::<f64>(), -20.0..200.0, any::<f64>(), 1e-3..1e3, 0..4usize), 0..60),
+            size in (1..70usize, 1..70usize),
+            seed in any::<u64>(),
+        ) {
+            let known: Vec<Known> = known
+                .into_iter()
+                .map(|(x, y, odd, inverse, kind)| Known {
+                    at: if kind == 0 { [x, y] } else { [y, 0.3 * y] },
+                    inverse: if kind == 1 { odd } else { inverse },
+                })
+                .collect();
+            let image = Map::new(size.0, size.1, (0..size.0 * size.1).map(|i| (i % 7) as f32 / 7.0).collect()).unwrap();
+            let found = inverse_depth(&known, &image, 60.0, seed).unwrap();
+            let valid = known.iter().any(|k| POSSIBLE.contains(&k.inverse));
+            prop_assert_eq!(found.is_some(), valid);
+            if let Some(map) = &found {
+                prop_assert!(map.values().iter().all(|x| *x > 0.0 && x.is_finite()));
+            }
+            prop_assert_eq!(inverse_depth(&known, &image, 60.0, seed).unwrap(), found);
         }
     }
 
