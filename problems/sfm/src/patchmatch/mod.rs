@@ -9,7 +9,8 @@
 //!   they do not, what every displacement of every pixel costs is computed once, so that a pose can be judged by what it
 //!   costs after every pixel took its best depth, a function of five numbers per neighbour. Then all neighbours together.
 //! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008): a coarse one, which finds the
-//!   range, what neighbours cannot see and planes to expect where images say little, then a fine one.
+//!   range, what neighbours cannot see and planes to expect where images say little (piecewise planar scenes: Sinha, Steedly
+//!   & Szeliski, ICCV 2009), then a fine one.
 //! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
 //!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`].
 //!
@@ -17,7 +18,8 @@
 //!
 //! # What it cannot do
 //! Baselines below about one hundredth of the depth leave less parallax than the comparisons resolve; walls without
-//! texture are planes through what is known on them, or beside them; cameras that roll by more than about 25 degrees are not matched.
+//! texture are planes through what is known on them, or beside them, right or wrong; cameras that roll by more than about
+//! 25 degrees are not matched.
 
 mod cma;
 mod config;
