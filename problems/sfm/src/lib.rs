@@ -52,6 +52,7 @@ mod sample;
 pub mod scene;
 pub mod sequence;
 mod solver;
+mod sorted;
 pub mod training;
 mod watch;
 pub mod weights;

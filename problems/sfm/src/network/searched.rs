@@ -8,6 +8,7 @@ use super::{InverseDepthRange, STRIDE};
 use crate::{
     Estimate, Map, Result,
     cost::{INVERSE_DEPTH, POSES},
+    sorted::Sorted,
     weights::ModelConfig,
 };
 
@@ -16,10 +17,8 @@ use crate::{
 pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Result<(Point, Map)> {
     let unit = config.middle_depth_m();
     let cells = cell_middles(&found.inv_depth);
-    let mut sorted = cells.clone();
-    sorted.sort_by(f32::total_cmp);
     // In 1/m times this, the median inverse depth is that of the unit.
-    let scale = 1.0 / (f64::from(sorted.get(sorted.len() / 2).copied().unwrap_or(1.0)) * unit);
+    let scale = 1.0 / (Sorted::new(cells.iter().copied()).median().unwrap_or(1.0) * unit);
     let whole = found.inv_depth.mapped(|x| (f64::from(x) * scale) as f32);
     let (factor, shift) = InverseDepthRange::of(config).scale_and_shift();
     let cells: Vec<f32> =

@@ -5,7 +5,11 @@ use nalgebra::{Isometry3, UnitQuaternion};
 use rayon::prelude::*;
 
 use super::{profile::Profile, pyramid::Pictures, relative::Relative, search::mixed, survey, volume::Volume};
-use crate::{Map, Result, cost::EpipolarCost};
+use crate::{
+    Map, Result,
+    cost::{EpipolarCost, MatchedPoint},
+    sorted::Sorted,
+};
 
 /// What the poses' search found.
 pub(super) struct Egomotion {
@@ -78,14 +82,13 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
 /// The greatest inverse depth and displacement (in focal lengths) to reckon with where points match so.
 fn most(relative: &Relative) -> (f64, f64) {
     // Corners may all be far away beside a near wall without any.
-    let most = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        let at = |percent: usize| values.get(values.len() * percent / 100).copied().unwrap_or(0.0);
-        (1.5 * at(98)).max(3.5 * at(50))
+    let most = |values: Sorted| {
+        let at = |below| values.permille(below).unwrap_or(0.0);
+        (1.5 * at(980)).max(3.5 * at(500))
     };
     let points = relative.matches.points(&relative.pose);
-    let (inverse, moved) = points.iter().map(|p| (p.inverse, p.moved)).unzip();
-    (most(inverse), most(moved))
+    let sorted = |of: fn(&MatchedPoint) -> f64| Sorted::new(points.iter().map(of));
+    (most(sorted(|p| p.inverse)), most(sorted(|p| p.moved)))
 }
 
 /// The pose on which matched points agree, as [`pair`] gives one that it has to search.

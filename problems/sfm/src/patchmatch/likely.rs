@@ -11,7 +11,7 @@ use super::{
     pyramid::enlarged,
     relative::Relative,
 };
-use crate::{Map, Result, cost::MatchedPoint};
+use crate::{Map, Result, cost::MatchedPoint, sorted::Sorted};
 
 /// A place in the image, pixels, and the inverse depth there.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +59,13 @@ pub(super) fn matched(
 /// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
     let known: Vec<Known> = known.iter().copied().filter(|k| POSSIBLE.contains(&k.inverse)).collect();
-    if known.is_empty() {
+    let inverses = Sorted::new(known.iter().map(|k| k.inverse));
+    let (Some(few), Some(middle), Some(most)) =
+        (inverses.permille(20), inverses.median(), inverses.permille(980))
+    else {
         return Ok(None);
-    }
+    };
+    let (least, most) = (few / BEYOND.0, most * BEYOND.1);
     let cells = Geodesic::new(image)?;
     let grouped = Grouped::new(&known, &cells);
     let planes = planes::proposed(&known, &grouped, image.width(), focal_px, seed);
@@ -78,13 +82,9 @@ pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u
     let near = Tensor::from_vec(near, (grouped.far.len(), cells.len()), &Device::Cpu)?;
     let explained = Tensor::from_vec(explained, (grouped.far.len(), planes.len()), &Device::Cpu)?;
     let best = near.t()?.matmul(&explained)?.argmax(1)?.to_vec1::<u32>()?;
-    let mut inverses: Vec<f64> = known.iter().map(|k| k.inverse).collect();
-    inverses.sort_by(f64::total_cmp);
-    let at = |percent: usize| inverses[(inverses.len() - 1) * percent / 100];
-    let (least, most) = (at(2) / BEYOND.0, at(98) * BEYOND.1);
     let expected = |(cell, &plane): (usize, &u32)| {
         let inverse = planes[plane as usize].inverse(cells.middle(cell));
-        if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { at(50) as f32 }
+        if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle as f32 }
     };
     let grid: Vec<f32> = best.iter().enumerate().map(expected).collect();
     let (rows, columns) = cells.shape();

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Error, Estimate, Map, Result, Solver, Views, Watch,
     cost::{INVERSE_DEPTH, POSES},
+    sorted::Sorted,
     watch::WatchObserver,
 };
 
@@ -106,14 +107,13 @@ fn finish(
     cost_start: f64,
     updates: usize,
 ) -> Result<Estimate> {
-    let mut sorted = Map::from_tensor(best.point.get(INVERSE_DEPTH))?.values().to_vec();
-    sorted.sort_by(f32::total_cmp);
-    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
+    let found = Map::from_tensor(best.point.get(INVERSE_DEPTH))?;
+    let median = Sorted::new(found.values().iter().copied()).median().unwrap_or(1.0);
     let inv_depth = Map::from_tensor(&enlarged(best.point.get(INVERSE_DEPTH), size)?)?
-        .mapped(|x| (x / median).powf(trust).clamp(0.1, 10.0));
+        .mapped(|x| (x / median as f32).powf(trust).clamp(0.1, 10.0));
     let mut poses = poses_of(&best.point)?;
     for pose in &mut poses {
-        pose.translation.vector *= f64::from(median);
+        pose.translation.vector *= median;
     }
     Ok(Estimate { inv_depth, poses, cost_start, cost_end: best.total, updates })
 }

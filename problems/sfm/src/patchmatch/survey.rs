@@ -3,6 +3,7 @@
 use dro_core::{CostFunction, Point};
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point2, Point3};
+use rayon::prelude::*;
 
 use super::{
     PatchMatchConfig,
@@ -13,6 +14,7 @@ use super::{
 use crate::{
     Map, Result,
     cost::{CensusCost, INVERSE_DEPTH},
+    sorted::Sorted,
     watch::unwrapped,
 };
 
@@ -26,6 +28,12 @@ const SURE_CELL_PX: usize = 4;
 
 /// Parallax by which the depths of two images may differ, pixels.
 const DISPUTED_PX: f64 = 2.0;
+/// How far others may be that agree with a known place, as a part of the image's width, and what parallax in pixels for a baseline
+/// of 1 and part of its inverse depth they may be off.
+const AGREE_REACH: f64 = 0.05;
+const AGREE_PX: f64 = 2.0;
+const AGREE: f64 = 0.05;
+
 /// How much nearer to a neighbour things may be, as a factor.
 const NEARER: f64 = 3.0;
 
@@ -76,7 +84,7 @@ pub(super) fn survey(
         evaluations += planes;
     }
     let likely = likely::inverse_depth(&known, target, focal_px / scale, config.seed)?;
-    let range = range(&known, likely.as_ref(), wide);
+    let range = range(&agreed(&known, full.1 as f64, focal_px / scale), likely.as_ref(), wide);
     Ok(Survey { range, likely, hidden, evaluations })
 }
 
@@ -161,16 +169,26 @@ fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
     Ok((0..height).step_by(SURE_CELL_PX).flat_map(lefts).filter_map(surest).collect())
 }
 
-/// The range that most of what is known and what is to be expected is in, within a wide one.
+/// Known places that another one agrees with, near it in the image: few that are wrong.
+fn agreed(known: &[Known], width_px: f64, focal_px: f64) -> Vec<Known> {
+    let agrees = |a: &Known, b: &Known| {
+        (a.at[0] - b.at[0]).hypot(a.at[1] - b.at[1]) < AGREE_REACH * width_px
+            && (a.inverse - b.inverse).abs() < AGREE_PX / focal_px + AGREE * a.inverse
+    };
+    // Itself is one.
+    let seconded = |a: &&Known| known.iter().filter(|b| agrees(a, b)).nth(1).is_some();
+    known.par_iter().filter(seconded).copied().collect()
+}
+
+/// The range that what is `known` and what is to be expected are in, within a wide one. Near things are often small, so that all
+/// places but the nearest two in a thousand count.
 fn range(known: &[Known], likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) {
-    let mut inverse: Vec<f64> = known.iter().map(|known| known.inverse).collect();
-    inverse.sort_by(f64::total_cmp);
-    let at = |permille: usize| inverse.get(inverse.len() * permille / 1000).copied();
-    let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(980)) else { return wide };
-    let mut expected = likely.map(|map| map.values().to_vec()).unwrap_or_default();
-    expected.sort_by(f32::total_cmp);
-    let nearest = expected.get(expected.len() * 98 / 100).copied().map_or(0.0, f64::from);
+    let inverse = Sorted::new(known.iter().map(|known| known.inverse));
+    let nearest =
+        likely.and_then(|map| Sorted::new(map.values().iter().copied()).permille(980)).unwrap_or(0.0);
+    let at = |below| inverse.permille(below);
+    let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(998)) else { return wide };
     // Farther than 2.5 medians parallax is mostly noise, and a depth that is far too great is the worst error.
     let low = (0.5 * few).max(0.4 * middle).max(wide.0);
-    (low, (1.25 * most).max(1.5 * middle).max(nearest).min(wide.1).max(1.1 * low))
+    (low, (1.5 * most).max(1.5 * middle).max(nearest).min(wide.1).max(1.1 * low))
 }

@@ -6,6 +6,7 @@ use super::{GuideConfig, source::stream};
 use crate::{
     Result, Sample, SampleStart, Solver, Views,
     patchmatch::{PatchMatchConfig, PatchMatchSolver, longest, nearest},
+    sorted::Sorted,
     watch::Unshown,
 };
 
@@ -35,10 +36,9 @@ pub(super) fn from_images(sample: &Sample, number: u64) -> Result<Option<SampleS
     let config = PatchMatchConfig { seed: number, ..PatchMatchConfig::default() };
     let found = PatchMatchSolver::new(config)?.solve(&views(sample)?, &mut Unshown(&|| false))?;
     let pairs = sample.depth.values().iter().zip(found.inv_depth.values());
-    let mut ratios: Vec<f32> = pairs.filter(|(depth, _)| **depth > 0.0).map(|(d, x)| d * x).collect();
-    ratios.sort_by(f32::total_cmp);
-    let unit = match ratios.get(ratios.len() / 2) {
-        Some(median) => f64::from(*median),
+    let ratios = pairs.filter(|(depth, _)| **depth > 0.0).map(|(d, x)| d * x);
+    let unit = match Sorted::new(ratios).median() {
+        Some(median) => median,
         None => longest(&sample.poses) / longest(&found.poses),
     };
     if !(unit > 0.0 && unit.is_finite()) {
