@@ -21,8 +21,8 @@ const SAME_PX: f32 = 6.0;
 /// Corners (least eigenvalue of the structure tensor; Shi & Tomasi, CVPR 1994) with upright SIFT descriptors (Lowe, IJCV
 /// 2004) as square roots (Arandjelović & Zisserman, CVPR 2012).
 ///
-/// Descriptors are not turned to a main direction: cameras that are carried roll little, and what does not turn with the
-/// picture tells more.
+/// Descriptors are not turned to a main direction, each by itself: cameras that are carried roll little, and what does not turn with
+/// the picture tells more. Where one rolls, all are turned alike.
 #[derive(Debug, Default)]
 pub(super) struct Keypoints {
     /// Column and row, pixels of the image.
@@ -32,8 +32,9 @@ pub(super) struct Keypoints {
 }
 
 impl Keypoints {
-    /// At most about `most`, spread over the picture.
-    pub(super) fn new(grey: &Map, most: usize) -> Result<Self> {
+    /// At most about `most`, spread over the picture; described as they would be upright in a picture turned by `turn`, in radians
+    /// from right to down.
+    pub(super) fn new(grey: &Map, most: usize, turn: f32) -> Result<Self> {
         let mut found = Self::default();
         let (height, width) = (grey.height(), grey.width());
         for size in 0..SIZES {
@@ -46,7 +47,7 @@ impl Keypoints {
             let slopes = Slopes::new(&reduced(grey, (rows, columns))?);
             // As many as the area says: half as many at every size.
             let corners = slopes.corners(most / (2 << size));
-            let described: Vec<_> = corners.par_iter().map(|&at| slopes.descriptor(at)).collect();
+            let described: Vec<_> = corners.par_iter().map(|&at| slopes.descriptor(at, turn)).collect();
             let (sx, sy) = (width as f32 / columns as f32, height as f32 / rows as f32);
             for ([x, y], descriptor) in corners.into_iter().zip(described) {
                 found.places.push([(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5]);
@@ -168,12 +169,14 @@ impl Slopes {
         found.into_iter().map(finer).collect()
     }
 
-    fn descriptor(&self, [x, y]: [f32; 2]) -> [f32; LENGTH] {
+    fn descriptor(&self, [x, y]: [f32; 2], turn: f32) -> [f32; LENGTH] {
         let mut cells = [0f32; LENGTH];
+        let (sin, cos) = turn.sin_cos();
         for i in 0..16 {
             for j in 0..16 {
                 let (u, v) = (j as f32 - 7.5, i as f32 - 7.5);
-                let (gx, gy) = self.at(x + SPACING * u, y + SPACING * v);
+                let (gx, gy) = self.at(x + SPACING * (cos * u - sin * v), y + SPACING * (sin * u + cos * v));
+                let (gx, gy) = (cos * gx + sin * gy, cos * gy - sin * gx);
                 let weight = (gx * gx + gy * gy).sqrt() * (-(u * u + v * v) / 128.0).exp();
                 let direction = gy.atan2(gx) * (4.0 / std::f32::consts::PI) + 8.0;
                 // Each sample is shared by the two nearest directions and the four nearest cells.
@@ -244,9 +247,14 @@ mod tests {
     use super::*;
 
     /// Smooth blobs without a pattern, at a place of an endless plane.
-    fn picture((height, width): (usize, usize), by: f32, zoom: f32) -> Map {
+    fn picture(size: (usize, usize), by: f32, zoom: f32) -> Map {
+        seen(size, |[x, y]| [x / zoom + by, y / zoom])
+    }
+
+    /// The plane as seen where `from` says.
+    fn seen((height, width): (usize, usize), from: impl Fn([f32; 2]) -> [f32; 2]) -> Map {
         let value = |i: usize| {
-            let (x, y) = ((i % width) as f32 / zoom + by, (i / width) as f32 / zoom);
+            let [x, y] = from([(i % width) as f32, (i / width) as f32]);
             let wave = |k: u32| {
                 let k = k as f32;
                 (x * (0.11 + 0.03 * k) + 1.7 * k * k + (y * (0.07 + 0.02 * k)).sin() * 2.0).sin()
@@ -258,9 +266,9 @@ mod tests {
     }
 
     /// Matches whose second place is within a pixel and a half of where the picture moved, and all.
-    fn right(other: &Map, to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
-        let (a, b) = (Keypoints::new(&picture((120, 160), 0.0, 1.0), 300), Keypoints::new(other, 300));
-        let matches = a.unwrap().matches(&b.unwrap());
+    fn right(other: &Map, turn: f32, to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
+        let own = Keypoints::new(&picture((120, 160), 0.0, 1.0), 300, 0.0).unwrap();
+        let matches = own.matches(&Keypoints::new(other, 300, turn).unwrap());
         let near = |[p, q]: &[[f32; 2]; 2]| {
             let [x, y] = to(*p);
             (x - q[0]).hypot(y - q[1]) < 1.5
@@ -270,22 +278,37 @@ mod tests {
 
     #[test]
     fn a_moved_picture_is_found_again() {
-        let (near, all) = right(&picture((120, 160), 7.5, 1.0), |[x, y]| [x - 7.5, y]);
+        let (near, all) = right(&picture((120, 160), 7.5, 1.0), 0.0, |[x, y]| [x - 7.5, y]);
         assert!(all > 40 && near * 10 >= all * 9, "{near} of {all}");
     }
 
     #[test]
     fn a_larger_picture_is_found_again() {
-        let (near, all) = right(&picture((180, 240), 0.0, 1.5), |[x, y]| [1.5 * x, 1.5 * y]);
+        let (near, all) = right(&picture((180, 240), 0.0, 1.5), 0.0, |[x, y]| [1.5 * x, 1.5 * y]);
         assert!(all > 20 && near * 10 >= all * 8, "{near} of {all}");
+    }
+
+    /// Turned by 60 degrees about its middle: with descriptors turned by 45, but not with upright ones.
+    #[test]
+    fn a_turned_picture_is_found_again() {
+        let turned = |[x, y]: [f32; 2], degrees: f32| {
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            let (u, v) = (x - 79.5, y - 59.5);
+            [cos * u - sin * v + 79.5, sin * u + cos * v + 59.5]
+        };
+        let other = seen((120, 160), |at| turned(at, -60.0));
+        let (near, all) = right(&other, 45f32.to_radians(), |at| turned(at, 60.0));
+        assert!(all > 40 && near * 10 >= all * 9, "{near} of {all}");
+        let (near, all) = right(&other, 0.0, |at| turned(at, 60.0));
+        assert!(near < 10, "{near} of {all}");
     }
 
     #[test]
     fn pictures_of_nothing_have_no_matches() {
         let flat = Map::new(60, 80, vec![0.5; 4800]).unwrap();
-        let nothing = Keypoints::new(&flat, 100).unwrap();
+        let nothing = Keypoints::new(&flat, 100, 0.0).unwrap();
         assert!(nothing.places.is_empty() && nothing.matches(&nothing).is_empty());
-        let tiny = Keypoints::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100).unwrap();
+        let tiny = Keypoints::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100, 0.0).unwrap();
         assert!(tiny.places.is_empty());
     }
 }

@@ -4,7 +4,7 @@
 //! values (the census transform of Zabih & Woodfill, ECCV 1994) and has no useful gradient, through the same
 //! [`minimize`](dro_core::minimize) that drives the learned optimizer:
 //!
-//! - *Poses first*: where corners match (upright SIFT; Lowe, IJCV 2004), by how many of them a pose explains, which
+//! - *Poses first*: where corners match (SIFT, all upright or all turned alike; Lowe, IJCV 2004), by how many of them a pose explains, which
 //!   [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from eight points each (RANSAC). Where
 //!   they do not, what every displacement of every pixel costs is computed once, so that a pose can be judged by what it
 //!   costs after every pixel took its best depth, a function of five numbers per neighbour. Then all neighbours together.
@@ -18,8 +18,7 @@
 //!
 //! # What it cannot do
 //! Baselines below about one hundredth of the depth leave less parallax than the comparisons resolve; walls without
-//! texture are planes through what is known on them, or beside them, right or wrong; cameras that roll by more than about
-//! 25 degrees are not matched.
+//! texture are planes through what is known on them, or beside them, right or wrong.
 
 mod cma;
 mod config;

@@ -37,6 +37,8 @@ const FROM_DIRECTIONS: usize = 4;
 /// Sets of eight matches that are drawn, and best poses of them that are searched on.
 const SAMPLES: usize = 400;
 const FROM_SAMPLES: usize = 8;
+/// Where upright descriptors do not match, they are turned by as many parts of a full turn.
+const ROLLS: usize = 8;
 /// Fewer matches are not searched, and fewer that agree are chance.
 const FEWEST: usize = 20;
 /// Nor is a smaller share of them believed.
@@ -62,20 +64,33 @@ impl Relative {
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
 pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
     let pictures = pictures.limited(MOST_WIDE)?;
-    let own = Keypoints::new(&pictures.target, KEYPOINTS)?;
+    let own = Keypoints::new(&pictures.target, KEYPOINTS, 0.0)?;
     let of = |(n, neighbour): (usize, &Map)| {
-        let matches = own.matches(&Keypoints::new(neighbour, KEYPOINTS)?);
-        agreed(&EpipolarCost::new(&matches, &pictures.camera), mixed(seed, n as u64))
+        let rolled = |roll: f32| -> Result<EpipolarCost> {
+            let matches = own.matches(&Keypoints::new(neighbour, KEYPOINTS, roll)?);
+            Ok(EpipolarCost::new(&matches, &pictures.camera))
+        };
+        let seed = mixed(seed, n as u64);
+        if let Some(upright) = agreed(&rolled(0.0)?, 0.0, seed)? {
+            return Ok(Some(upright));
+        }
+        let rolls = (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32);
+        let matches = rolls.map(|roll| Ok((rolled(roll)?, roll))).collect::<Result<Vec<_>>>()?;
+        let Some((most, roll)) = matches.into_iter().max_by_key(|(matches, _)| matches.len()) else {
+            return Ok(None);
+        };
+        agreed(&most, f64::from(roll), seed)
     };
     pictures.neighbours.par_iter().enumerate().map(of).collect()
 }
 
-/// `None` where matches are few or do not agree.
-fn agreed(matches: &EpipolarCost, seed: u64) -> Result<Option<Relative>> {
+/// `None` where matches are few or do not agree; the cameras roll by about `roll`, radians.
+fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relative>> {
     if matches.len() < FEWEST {
         return Ok(None);
     }
-    let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2]));
+    let rolled = UnitQuaternion::from_scaled_axis(Vector3::z() * roll);
+    let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2])) * rolled;
     let (_, v) = lowest(3, 0.1, 300, mixed(seed, 0), |v| matches.of_rotation(&turned(v), 30.0))?;
     let rotation = turned(&v);
 
@@ -213,15 +228,17 @@ mod tests {
     #[test]
     fn poses_are_found_among_wrong_matches() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        // Sideways, forward, and turned by 20 degrees.
+        // Sideways, forward, turned by 20 degrees, and rolled by 110 where a right angle is known of.
         let poses = [
             pose([1.0, 0.1, 0.0], [0.0, 0.02, 0.0]),
             pose([0.1, 0.0, -1.0], [0.01, 0.0, 0.05]),
             pose([-0.7, 0.3, 0.4], [0.05, 0.34, -0.03]),
+            pose([0.5, 0.6, 0.2], [0.05, -0.1, 1.92]),
         ];
         for (seed, truth) in poses.into_iter().enumerate() {
             let matches = matches(&truth, 150, 100, &mut rng);
-            let found = agreed(&EpipolarCost::new(&matches, &camera()), seed as u64).unwrap().unwrap();
+            let roll = if seed == 3 { std::f64::consts::FRAC_PI_2 } else { 0.0 };
+            let found = agreed(&EpipolarCost::new(&matches, &camera()), roll, seed as u64).unwrap().unwrap();
             let turned = found.pose.rotation.angle_to(&truth.rotation).to_degrees();
             let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
             assert!(turned < 0.3 && off < 1.5, "{seed}: {turned} and {off} degrees");
@@ -236,7 +253,7 @@ mod tests {
         for (right, wrong) in [(0, 200), (12, 0), (15, 200)] {
             let matches = matches(&truth, right, wrong, &mut rng);
             assert!(
-                agreed(&EpipolarCost::new(&matches, &camera()), 0).unwrap().is_none(),
+                agreed(&EpipolarCost::new(&matches, &camera()), 0.0, 0).unwrap().is_none(),
                 "{right}, {wrong}"
             );
         }

@@ -192,3 +192,24 @@ fn range(known: &[Known], likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) 
     let low = (0.5 * few).max(0.4 * middle).max(wide.0);
     (low, (1.5 * most).max(1.5 * middle).max(nearest).min(wide.1).max(1.1 * low))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two places that agree are a small thing near the camera; one alone is wrong, and so is one that agrees with another far away
+    /// in the image.
+    #[test]
+    fn small_near_things_are_in_the_range() {
+        let place = |x: f64, y: f64, inverse: f64| Known { at: [x, y], inverse };
+        let mut known: Vec<Known> =
+            (0..300).map(|i| place(f64::from(i % 20) * 16.0, f64::from(i / 20) * 16.0, 0.1)).collect();
+        known.extend([place(40.0, 50.0, 0.4), place(45.0, 52.0, 0.41)]);
+        known.extend([place(100.0, 100.0, 2.0), place(200.0, 20.0, 3.0), place(300.0, 20.0, 3.0)]);
+        let agreed = agreed(&known, 320.0, 300.0);
+        assert_eq!(agreed.len(), 302);
+        let (low, high) = range(&agreed, None, (0.01, 5.0));
+        assert!(low < 0.1 && high > 0.45 && high < 1.0, "{low} to {high}");
+        assert_eq!(range(&[], None, (0.01, 5.0)), (0.01, 5.0));
+    }
+}

@@ -51,8 +51,14 @@ fn trace(origin: &Point3<f64>, ray: &Vector3<f64>) -> (f64, f32) {
 
 /// The image `[1, 3, h, w]` and depth seen from `world_from_camera`.
 fn render(world_from_camera: &Isometry3<f64>) -> (Tensor, Vec<f64>) {
-    let (h, w) = SIZE;
-    let camera = camera();
+    rendered(&camera(), SIZE, world_from_camera)
+}
+
+fn rendered(
+    camera: &Pinhole,
+    (h, w): (usize, usize),
+    world_from_camera: &Isometry3<f64>,
+) -> (Tensor, Vec<f64>) {
     let origin = Point3::from(world_from_camera.translation.vector);
     let (mut grey, mut depth) = (Vec::new(), Vec::new());
     for i in 0..h * w {
@@ -286,6 +292,24 @@ fn what_is_not_likely_costs_more() {
         [2.0, 10.0, 25.0, 90.0].map(|by| value(&cost.clone().with_likely(likely(by * pixel))) - plain);
     assert!(costs.is_sorted() && costs[0] > 0.001 && (costs[3] - 0.1).abs() < 1e-4, "{costs:?}");
     assert!((costs[2] - costs[3]).abs() < 1e-4, "{costs:?}");
+}
+
+/// A camera that is carried on its side, or upside down.
+#[test]
+fn poses_are_matched_though_cameras_roll() {
+    let size = (180, 240);
+    let camera = Pinhole::from_fov_deg(65.0, size.0, size.1).unwrap();
+    let target = rendered(&camera, size, &Isometry3::identity()).0;
+    for roll in [-2.8, -1.2, 0.7, 1.6] {
+        let truth = pose([-0.3, 0.1, 0.05], [0.03, -0.05, roll]);
+        let neighbours = vec![rendered(&camera, size, &truth.inverse()).0];
+        let views = Views { target: target.clone(), neighbours, camera };
+        let pictures = pyramid::Pictures::of(&views).unwrap();
+        let found = relative::matched(&pictures, 5).unwrap().remove(0).unwrap().pose;
+        let turned = found.rotation.angle_to(&truth.rotation).to_degrees();
+        let off = found.translation.vector.angle(&truth.translation.vector).to_degrees();
+        assert!(turned < 1.0 && off < 8.0, "roll {roll}: {turned} and {off} degrees");
+    }
 }
 
 /// From a range in which most planes are empty, to one that has all depths and little else; what is called likely is near the truth.
