@@ -203,7 +203,7 @@ mod tests {
     fn small_near_things_are_in_the_range() {
         let place = |x: f64, y: f64, inverse: f64| Known { at: [x, y], inverse };
         let mut known: Vec<Known> =
-            (0..300).map(|i| place(f64::from(i % 20) * 16.0, f64::from(i / 20) * 16.0, 0.1)).collect();
+            (0..300).map(|i| place(f64::from(i % 20) * 12.0, f64::from(i / 20) * 12.0, 0.1)).collect();
         known.extend([place(40.0, 50.0, 0.4), place(45.0, 52.0, 0.41)]);
         known.extend([place(100.0, 100.0, 2.0), place(200.0, 20.0, 3.0), place(300.0, 20.0, 3.0)]);
         let agreed = agreed(&known, 320.0, 300.0);
