@@ -29,7 +29,7 @@ const SOFT: f64 = 0.5;
 /// Directions of translation tried.
 const DIRECTIONS: usize = 24;
 /// Points of an image.
-const KEYPOINTS: usize = 1500;
+const KEYPOINTS: usize = 2500;
 /// Images wider than this are reduced to it, pixels.
 const MOST_WIDE: usize = 960;
 /// Best poses by directions that are searched on.
