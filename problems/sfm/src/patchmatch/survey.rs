@@ -84,7 +84,8 @@ pub(super) fn survey(
         evaluations += planes;
     }
     let likely = likely::inverse_depth(&known, target, focal_px / scale, config.seed)?;
-    let range = range(&agreed(&known, full.1 as f64, focal_px / scale), likely.as_ref(), wide);
+    let agreed = agreed(&known, full.1 as f64, focal_px / scale);
+    let range = range(&known, &agreed, likely.as_ref(), wide);
     Ok(Survey { range, likely, hidden, evaluations })
 }
 
@@ -180,17 +181,19 @@ fn agreed(known: &[Known], width_px: f64, focal_px: f64) -> Vec<Known> {
     known.par_iter().filter(seconded).copied().collect()
 }
 
-/// The range that what is `known` and what is to be expected are in, within a wide one. Near things are often small, so that all
-/// places but the nearest two in a thousand count.
-fn range(known: &[Known], likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) {
-    let inverse = Sorted::new(known.iter().map(|known| known.inverse));
+/// The range that most of what is `known` and what is to be expected are in, within a wide one. Near things are often small, so that
+/// of places that are `agreed` all but the nearest two in a thousand count.
+fn range(known: &[Known], agreed: &[Known], likely: Option<&Map>, wide: (f64, f64)) -> (f64, f64) {
+    let sorted = |known: &[Known]| Sorted::new(known.iter().map(|known| known.inverse));
+    let (known, agreed) = (sorted(known), sorted(agreed));
     let nearest =
         likely.and_then(|map| Sorted::new(map.values().iter().copied()).permille(980)).unwrap_or(0.0);
-    let at = |below| inverse.permille(below);
-    let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(998)) else { return wide };
+    let at = |below| known.permille(below);
+    let (Some(few), Some(middle), Some(most)) = (at(30), at(500), at(980)) else { return wide };
+    let near = (1.25 * most).max(1.5 * agreed.permille(998).unwrap_or(middle));
     // Farther than 2.5 medians parallax is mostly noise, and a depth that is far too great is the worst error.
     let low = (0.5 * few).max(0.4 * middle).max(wide.0);
-    (low, (1.5 * most).max(1.5 * middle).max(nearest).min(wide.1).max(1.1 * low))
+    (low, near.max(1.5 * middle).max(nearest).min(wide.1).max(1.1 * low))
 }
 
 #[cfg(test)]
@@ -208,8 +211,8 @@ mod tests {
         known.extend([place(100.0, 100.0, 2.0), place(200.0, 20.0, 3.0), place(300.0, 20.0, 3.0)]);
         let agreed = agreed(&known, 320.0, 300.0);
         assert_eq!(agreed.len(), 302);
-        let (low, high) = range(&agreed, None, (0.01, 5.0));
+        let (low, high) = range(&known, &agreed, None, (0.01, 5.0));
         assert!(low < 0.1 && high > 0.45 && high < 1.0, "{low} to {high}");
-        assert_eq!(range(&[], None, (0.01, 5.0)), (0.01, 5.0));
+        assert_eq!(range(&[], &[], None, (0.01, 5.0)), (0.01, 5.0));
     }
 }
