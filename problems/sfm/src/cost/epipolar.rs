@@ -3,6 +3,8 @@
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 
+use crate::sorted::Sorted;
+
 /// Parallax below this tells nothing of which side of the camera a point is on, pixels.
 const SIGN_PX: f64 = 0.7;
 
@@ -79,9 +81,7 @@ impl EpipolarCost {
 
     /// The median of those distances, pixels.
     pub(crate) fn left_px(&self, rotation: &UnitQuaternion<f64>) -> f64 {
-        let mut left: Vec<f64> = self.left(rotation).collect();
-        left.sort_by(f64::total_cmp);
-        left.get(left.len() / 2).copied().unwrap_or(0.0)
+        Sorted::new(self.left(rotation)).median().unwrap_or(0.0)
     }
 
     fn left(&self, rotation: &UnitQuaternion<f64>) -> impl Iterator<Item = f64> {

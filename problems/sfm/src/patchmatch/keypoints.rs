@@ -18,8 +18,20 @@ const RATIO: f32 = 0.8;
 /// Corners nearer to each other than this are one, pixels: the same corner at two sizes is no rival to itself.
 const SAME_PX: f32 = 6.0;
 
-/// Corners (least eigenvalue of the structure tensor; Shi & Tomasi, CVPR 1994) with upright SIFT descriptors (Lowe, IJCV
-/// 2004) as square roots (Arandjelović & Zisserman, CVPR 2012).
+/// Corners of an image at several sizes (least eigenvalue of the structure tensor; Shi & Tomasi, CVPR 1994).
+pub(super) struct Corners {
+    sizes: Vec<Size>,
+}
+
+struct Size {
+    slopes: Slopes,
+    /// Column and row, pixels of this size.
+    corners: Vec<[f32; 2]>,
+    /// Width and height of the image over those of this size.
+    scale: [f32; 2],
+}
+
+/// Corners with SIFT descriptors (Lowe, IJCV 2004) as square roots (Arandjelović & Zisserman, CVPR 2012).
 ///
 /// Descriptors are not turned to a main direction, each by itself: cameras that are carried roll little, and what does not turn with
 /// the picture tells more. Where one rolls, all are turned alike.
@@ -31,11 +43,10 @@ pub(super) struct Keypoints {
     descriptors: Vec<f32>,
 }
 
-impl Keypoints {
-    /// At most about `most`, spread over the picture; described as they would be upright in a picture turned by `turn`, in radians
-    /// from right to down.
-    pub(super) fn new(grey: &Map, most: usize, turn: f32) -> Result<Self> {
-        let mut found = Self::default();
+impl Corners {
+    /// At most about `most`, spread over the picture.
+    pub(super) fn new(grey: &Map, most: usize) -> Result<Self> {
+        let mut sizes = Vec::new();
         let (height, width) = (grey.height(), grey.width());
         for size in 0..SIZES {
             let factor = 0.5f64.powf(0.5 * size as f64);
@@ -47,16 +58,25 @@ impl Keypoints {
             let slopes = Slopes::new(&reduced(grey, (rows, columns))?);
             // As many as the area says: half as many at every size.
             let corners = slopes.corners(most / (2 << size));
-            let described: Vec<_> = corners.par_iter().map(|&at| slopes.descriptor(at, turn)).collect();
-            let (sx, sy) = (width as f32 / columns as f32, height as f32 / rows as f32);
-            for ([x, y], descriptor) in corners.into_iter().zip(described) {
-                found.places.push([(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5]);
-                found.descriptors.extend(descriptor);
-            }
+            let scale = [width as f32 / columns as f32, height as f32 / rows as f32];
+            sizes.push(Size { slopes, corners, scale });
         }
-        Ok(found)
+        Ok(Self { sizes })
     }
 
+    /// Described as they would be upright in a picture turned by `turn`, in radians from right to down.
+    pub(super) fn described(&self, turn: f32) -> Keypoints {
+        let mut found = Keypoints::default();
+        for Size { slopes, corners, scale: [sx, sy] } in &self.sizes {
+            let described: Vec<_> = corners.par_iter().map(|&at| slopes.descriptor(at, turn)).collect();
+            found.places.extend(corners.iter().map(|[x, y]| [(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5]));
+            found.descriptors.extend(described.into_iter().flatten());
+        }
+        found
+    }
+}
+
+impl Keypoints {
     /// Places here and in `other` that are each other's best, and clearly better than the next best.
     pub(super) fn matches(&self, other: &Self) -> Vec<[[f32; 2]; 2]> {
         let (there, back) = (self.best_in(other), other.best_in(self));
@@ -267,8 +287,8 @@ mod tests {
 
     /// Matches whose second place is within a pixel and a half of where the picture moved, and all.
     fn right(other: &Map, turn: f32, to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
-        let own = Keypoints::new(&picture((120, 160), 0.0, 1.0), 300, 0.0).unwrap();
-        let matches = own.matches(&Keypoints::new(other, 300, turn).unwrap());
+        let own = Corners::new(&picture((120, 160), 0.0, 1.0), 300).unwrap().described(0.0);
+        let matches = own.matches(&Corners::new(other, 300).unwrap().described(turn));
         let near = |[p, q]: &[[f32; 2]; 2]| {
             let [x, y] = to(*p);
             (x - q[0]).hypot(y - q[1]) < 1.5
@@ -306,9 +326,9 @@ mod tests {
     #[test]
     fn pictures_of_nothing_have_no_matches() {
         let flat = Map::new(60, 80, vec![0.5; 4800]).unwrap();
-        let nothing = Keypoints::new(&flat, 100, 0.0).unwrap();
+        let nothing = Corners::new(&flat, 100).unwrap().described(0.0);
         assert!(nothing.places.is_empty() && nothing.matches(&nothing).is_empty());
-        let tiny = Keypoints::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100, 0.0).unwrap();
+        let tiny = Corners::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100).unwrap().described(0.0);
         assert!(tiny.places.is_empty());
     }
 }

@@ -4,10 +4,11 @@
 //! values (the census transform of Zabih & Woodfill, ECCV 1994) and has no useful gradient, through the same
 //! [`minimize`](dro_core::minimize) that drives the learned optimizer:
 //!
-//! - *Poses first*: where corners match (SIFT, all upright or all turned alike; Lowe, IJCV 2004), by how many of them a pose explains, which
-//!   [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from eight points each (RANSAC). Where
-//!   they do not, what every displacement of every pixel costs is computed once, so that a pose can be judged by what it
-//!   costs after every pixel took its best depth, a function of five numbers per neighbour. Then all neighbours together.
+//! - *Poses first*: where corners match (SIFT, all upright or all turned alike; Lowe, IJCV 2004), by how many of them a
+//!   pose explains, which [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from eight points each
+//!   (RANSAC). Where they do not, what every displacement of every pixel costs is computed once, so that a pose can be
+//!   judged by what it costs after every pixel took its best depth, a function of five numbers per neighbour. Then all
+//!   neighbours together.
 //! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008): a coarse one, which finds the
 //!   range, what neighbours cannot see and planes to expect where images say little (piecewise planar scenes: Sinha, Steedly
 //!   & Szeliski, ICCV 2009), then a fine one.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{
     cma::lowest,
-    keypoints::Keypoints,
+    keypoints::Corners,
     profile::{across, sphere},
     pyramid::Pictures,
     search::mixed,
@@ -64,22 +64,17 @@ impl Relative {
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
 pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
     let pictures = pictures.limited(MOST_WIDE)?;
-    let own = Keypoints::new(&pictures.target, KEYPOINTS, 0.0)?;
+    let own = Corners::new(&pictures.target, KEYPOINTS)?.described(0.0);
     let of = |(n, neighbour): (usize, &Map)| {
-        let rolled = |roll: f32| -> Result<EpipolarCost> {
-            let matches = own.matches(&Keypoints::new(neighbour, KEYPOINTS, roll)?);
-            Ok(EpipolarCost::new(&matches, &pictures.camera))
-        };
+        let corners = Corners::new(neighbour, KEYPOINTS)?;
+        let rolled = |roll: f32| EpipolarCost::new(&own.matches(&corners.described(roll)), &pictures.camera);
         let seed = mixed(seed, n as u64);
-        if let Some(upright) = agreed(&rolled(0.0)?, 0.0, seed)? {
+        if let Some(upright) = agreed(&rolled(0.0), 0.0, seed)? {
             return Ok(Some(upright));
         }
         let rolls = (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32);
-        let matches = rolls.map(|roll| Ok((rolled(roll)?, roll))).collect::<Result<Vec<_>>>()?;
-        let Some((most, roll)) = matches.into_iter().max_by_key(|(matches, _)| matches.len()) else {
-            return Ok(None);
-        };
-        agreed(&most, f64::from(roll), seed)
+        let matches = rolls.map(|roll| (rolled(roll), roll)).max_by_key(|(matches, _)| matches.len());
+        matches.map_or(Ok(None), |(most, roll)| agreed(&most, f64::from(roll), seed))
     };
     pictures.neighbours.par_iter().enumerate().map(of).collect()
 }

@@ -28,14 +28,14 @@ const SURE_CELL_PX: usize = 4;
 
 /// Parallax by which the depths of two images may differ, pixels.
 const DISPUTED_PX: f64 = 2.0;
+/// How much nearer to a neighbour things may be, as a factor.
+const NEARER: f64 = 3.0;
+
 /// How far others may be that agree with a known place, as a part of the image's width, and what parallax in pixels for a baseline
 /// of 1 and part of its inverse depth they may be off.
 const AGREE_REACH: f64 = 0.05;
 const AGREE_PX: f64 = 2.0;
 const AGREE: f64 = 0.05;
-
-/// How much nearer to a neighbour things may be, as a factor.
-const NEARER: f64 = 3.0;
 
 /// The greatest inverse depth to reckon with, as a multiple of the median.
 const WIDE: f64 = 10.0;

@@ -31,7 +31,7 @@ use super::{
     texture::Colour,
     world::{World, pixel_colour, pixel_ray},
 };
-use crate::{Map, Result, sample::Sample};
+use crate::{Map, Result, sample::Sample, sorted::Sorted};
 
 pub use config::GeneratedConfig;
 
@@ -161,11 +161,9 @@ fn depth(
 
 /// Least and median depth over a coarse grid of pixels.
 fn nearest_m(world: &World, camera: &Pinhole, pose: &Isometry3<f64>, size: (usize, usize)) -> (f64, f64) {
-    let mut depths: Vec<f64> =
-        grid(size).filter_map(|(u, v)| world.depth(&pixel_ray(camera, pose, u, v))).collect();
-    depths.sort_by(f64::total_cmp);
-    let at = |index: usize| depths.get(index).copied().unwrap_or(1.0);
-    (at(0), at(depths.len() / 2))
+    let depths = Sorted::new(grid(size).filter_map(|(u, v)| world.depth(&pixel_ray(camera, pose, u, v))));
+    let at = |below| depths.permille(below).unwrap_or(1.0);
+    (at(0), at(500))
 }
 
 /// 8x8 pixels over the image.
