@@ -8,6 +8,7 @@
 //! cargo run --release -p dro-sfm --example measure -- error HxW NEIGHBOURS SCENES
 //! cargo run --release -p dro-sfm --example measure -- starts HxW SCENES ROTATION_DEG TRANSLATION
 //! cargo run --release -p dro-sfm --example measure -- held-out HxW SCENES
+//! cargo run --release -p dro-sfm --example measure -- pairs HxW OF_EACH_KIND FOLDER
 //! ```
 //!
 //! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads; `DRO_DEVICE=cuda:0` measures
@@ -23,6 +24,8 @@ mod held_out;
 mod layers;
 #[path = "measure/network.rs"]
 mod network;
+#[path = "measure/pairs.rs"]
+mod pairs;
 #[path = "measure/precision.rs"]
 mod precision;
 #[path = "measure/starts.rs"]
@@ -65,10 +68,13 @@ fn main() {
             starts::starts(side(size), scenes.parse().expect("a number"), rotation_deg, translation)
         }
         ["held-out", size, scenes] => held_out::held_out(side(size), scenes.parse().expect("a number")),
+        ["pairs", size, each, folder] => {
+            pairs::pairs(side(size), each.parse().expect("a number"), folder.as_ref())
+        }
         ["layers", size, rest @ ..] => layers::layers(side(size), repeats(rest.first())),
         _ => {
             panic!(
-                "expected forward, train, profile, layers, error, starts or held-out (see the head of this file), found {words:?}"
+                "expected forward, train, profile, layers, error, starts, held-out or pairs (see the head of this file), found {words:?}"
             )
         }
     };
