@@ -34,7 +34,7 @@ pub(crate) use memory::Work;
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
-pub(crate) use searched::cell_middles;
+pub(crate) use searched::{cell_middles, mended};
 pub(crate) use solver::isometries;
 pub use solver::{DroSolver, Iterations};
 use start::{PlainStart, batch_major};
@@ -110,7 +110,9 @@ impl Encoded {
     /// If it is not of one image.
     pub fn answer(&self, full_size: &Tensor) -> Result<Map> {
         let own = Map::from_tensor(full_size)?;
-        self.searched.as_ref().map_or(Ok(own.clone()), |found| searched::mended(&own, found, self.believed))
+        self.searched
+            .as_ref()
+            .map_or(Ok(own.clone()), |found| searched::mended_map(&own, found, self.believed))
     }
 
     /// The cost of these views that the network's rules were trained on: the published one, or with probes.

@@ -40,22 +40,30 @@ pub(super) fn start(found: &Estimate, heads: &Point, config: &ModelConfig) -> Re
 /// How unlike, as a logarithm, the two may be and still be the same surface.
 const ALIKE: f64 = 0.1;
 
-/// The search's inverse depth as the network mends it. With r the logarithm of network over search:
+/// The search's inverse depth as the network mends it, `[batch, 1, h, w]` both. With r the logarithm of network over search:
 ///
 /// * Where both see nearly the same the search's finer detail is kept, as the network works in cells of 8 pixels:
 ///   `r' = r · (1 − 1 / (1 + (r / 0.1)²))`.
-/// * Where they are far apart the search's answer stands: there the network follows what rooms usually look like, not the images.
-///   The answer is `search · exp(r' / (1 + (r' / believed)²))`, or `search · exp(r')` if that is 0
-///   ([`ModelConfig::believed`]).
-pub(super) fn mended(network: &Map, search: &Map, believed: f64) -> Result<Map> {
-    let damped = |r: f64, at: f64| r / (1.0 + (r / at).powi(2));
-    let answer = |(&x, &y): (&f32, &f32)| {
-        let ratio = f64::from(x / y).ln();
-        let by = ratio - damped(ratio, ALIKE);
-        let by = if believed > 0.0 { damped(by, believed) } else { by };
-        if by.is_finite() { (f64::from(y) * by.exp()) as f32 } else { x }
-    };
-    let values = network.values().iter().zip(search.values()).map(answer).collect();
+/// * Where the network says nearer it is followed some way: `search · exp(b · tanh(r' / b))`, b half of `believed`
+///   ([`ModelConfig::believed`]). Where it says farther the search's answer stands. There it follows what rooms usually look
+///   like, and not the images; and the search errs towards far, as what one image alone shows is often near and gets the planes of
+///   what is beside it.
+/// * If `believed` is 0 it is followed all the way, `search · exp(r')`.
+pub(crate) fn mended(network: &Tensor, search: &Tensor, believed: f64) -> Result<Tensor> {
+    let ratio = (network / search)?.log()?;
+    let alike = (&ratio / ((&ratio / ALIKE)?.sqr()? + 1.0)?)?;
+    let by = (ratio - alike)?;
+    let most = 0.5 * believed;
+    let by = if most > 0.0 { ((by.relu()? / most)?.tanh()? * most)? } else { by };
+    Ok((search * by.exp()?)?)
+}
+
+/// The same of one image; what is no inverse depth then is the network's.
+pub(super) fn mended_map(network: &Map, search: &Map, believed: f64) -> Result<Map> {
+    let tensor = |map: &Map| map.to_tensor(&candle_core::Device::Cpu);
+    let answer = Map::from_tensor(&mended(&tensor(network)?, &tensor(search)?, believed)?)?;
+    let values = answer.values().iter().zip(network.values());
+    let values = values.map(|(&x, &own)| if x > 0.0 && x.is_finite() { x } else { own }).collect();
     Map::new(network.height(), network.width(), values)
 }
 
@@ -115,17 +123,41 @@ mod tests {
         let map = |values: [f32; 4]| Map::new(2, 2, values.to_vec()).unwrap();
         let network = map([1.0, 1.0, 1.0, 1.0]);
         // Alike: the search's. In between: much of the way to the network's. Far apart: nearly the search's.
-        let answer = mended(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.3).unwrap();
+        let answer = mended_map(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.3).unwrap();
         let [a, b, c, d] = answer.values() else { panic!("{answer:?}") };
         assert!((a - 1.01).abs() < 0.002 && (b - 0.98).abs() < 0.002, "{answer:?}");
         assert!(*c > 0.87 && *c < 1.0 && *d > 4.6, "{answer:?}");
         // Far apart: the network's, where it is believed.
-        let answer = mended(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.0).unwrap();
+        let answer = mended_map(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.0).unwrap();
         let [a, _, c, d] = answer.values() else { panic!("{answer:?}") };
         assert!((a - 1.01).abs() < 0.002 && *c > 0.87 && (d - 1.0).abs() < 0.02, "{answer:?}");
         // What is no number is the network's.
-        let answer = mended(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY]), 0.3).unwrap();
+        let answer = mended_map(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY]), 0.3).unwrap();
         assert!(answer.values().iter().all(|x| *x == 1.0), "{answer:?}");
+    }
+
+    proptest::proptest! {
+        /// Nearer, by no more than half of what is believed, and the nearer the nearer the network says; never farther.
+        #[test]
+        fn the_network_brings_nearer_and_not_too_near(
+            search in 1e-3..1e3f32,
+            ratios in proptest::collection::vec(-8.0..8.0f32, 4),
+            believed in 0.05..2.0f64,
+        ) {
+            let mut ratios = ratios;
+            ratios.sort_by(f32::total_cmp);
+            let map = |at: &dyn Fn(usize) -> f32| Map::new(1, 4, (0..4).map(at).collect()).unwrap();
+            let network = map(&|i| search * ratios[i].exp());
+            let answer = mended_map(&network, &map(&|_| search), believed).unwrap();
+            let most = search * (0.5 * believed).exp() as f32;
+            for pair in answer.values().windows(2) {
+                proptest::prop_assert!(pair[0] <= pair[1] * (1.0 + 1e-5), "{answer:?}");
+            }
+            for (x, ratio) in answer.values().iter().zip(&ratios) {
+                proptest::prop_assert!(*x >= search * (1.0 - 1e-5) && *x <= most * (1.0 + 1e-5), "{answer:?}");
+                proptest::prop_assert!(*ratio > 0.0 || (x / search - 1.0).abs() < 1e-5, "{answer:?}");
+            }
+        }
     }
 
     /// Depth moves, poses stay where the search ended.

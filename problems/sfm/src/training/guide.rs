@@ -140,6 +140,8 @@ pub struct Guide {
     inverse_depth: Tensor,
     /// `[batch, 1, 1, 1]`, likewise.
     depth_used: Tensor,
+    /// The inverse depth that the search found, 1/m, `[batch, 1, h, w]`, where all samples start by it.
+    pub(super) searched: Option<Tensor>,
 }
 
 impl Guide {
@@ -154,9 +156,11 @@ impl Guide {
         let (mut poses, mut poses_used, mut depths, mut depth_used) = (vec![], vec![], vec![], vec![]);
         let (mut neighbours, mut size) = (0, (0, 0));
         let (scale, shift) = range.scale_and_shift();
+        let mut searched = Vec::new();
         for (sample, mut rng) in samples {
             let flag = |used: bool| f32::from(u8::from(used));
             let own = sample.start.as_ref();
+            searched.push(own.map(|own| own.inv_depth.to_tensor(device)).transpose()?);
             let starts = own.map(|own| own.poses.clone()).or_else(|| config.poses(&sample.poses, &mut rng));
             poses_used.push(flag(starts.is_some()));
             let starts = starts.unwrap_or_else(|| sample.poses.clone());
@@ -173,11 +177,13 @@ impl Guide {
             return Ok(None);
         }
         let batch = poses_used.len();
+        let searched: Option<Vec<Tensor>> = searched.into_iter().collect();
         Ok(Some(Self {
             poses: Tensor::from_vec(poses, (batch, neighbours, 6), device)?,
             poses_used: Tensor::from_vec(poses_used, (batch, 1, 1), device)?,
             inverse_depth: Tensor::from_vec(depths, (batch, 1, size.0, size.1), device)?,
             depth_used: Tensor::from_vec(depth_used, (batch, 1, 1, 1), device)?,
+            searched: searched.map(|maps| Tensor::cat(&maps, 0)).transpose()?,
         }))
     }
 
@@ -189,6 +195,7 @@ impl Guide {
             poses_used: cut(&self.poses_used)?,
             inverse_depth: cut(&self.inverse_depth)?,
             depth_used: cut(&self.depth_used)?,
+            searched: self.searched.as_ref().map(cut).transpose()?,
         })
     }
 

@@ -31,6 +31,9 @@ pub struct ObjectiveConfig {
     pub photometric_weight: f64,
     /// What the self-supervised loss is made of.
     pub photometric: PhotometricConfig,
+    /// Of runs that start where the search ends: whether losses and measures are those of the answer that users get, the search's
+    /// depth as the network [mends](crate::weights::ModelConfig::believed) it, instead of those of the network's own depth.
+    pub mended: bool,
 }
 
 impl Default for ObjectiveConfig {
@@ -43,6 +46,7 @@ impl Default for ObjectiveConfig {
             matching: 0.0,
             photometric_weight: 0.0,
             photometric: PhotometricConfig::default(),
+            mended: false,
         }
     }
 }

@@ -99,3 +99,38 @@ fn batches_begin_at_the_starts_but_where_no_rule_runs() {
     let (sample, _) = net.held_out().sample([1, 0], 1, (32, 48)).unwrap();
     assert!(sample.start.is_some() && net.held_out_batch(&sample, 1).unwrap().guide.is_some());
 }
+
+/// With `loss.mended` losses and measures see what users get: the search's depth or nearer, and not much.
+#[test]
+fn losses_may_be_of_the_mended_answer() {
+    use dro_train::Unroll;
+
+    use crate::{
+        network::Iterations,
+        weights::{ModelConfig, StartValues},
+    };
+
+    let folder = tempfile::tempdir().unwrap();
+    let model =
+        ModelConfig { hidden: 16, encoder: [8, 8, 8], start: StartValues::Search, ..ModelConfig::default() };
+    let mut config = TrainingConfig { model, guide: guide(), ..TrainingConfig::default() };
+    config.data.generated.median_depth_m = Some(2.5);
+    let mut last_of = |mended: bool| {
+        config.loss.mended = mended;
+        let net = TrainedNet::new(config.clone(), folder.path(), &candle_core::Device::Cpu).unwrap();
+        let phase = Phase { size: (32, 48), batch: 2, stages: 2, inner: 1, ..Phase::default() };
+        let batch = net.batch(1, &phase).unwrap();
+        let search = batch.guide.as_ref().unwrap().searched.clone().unwrap();
+        let iterations = Iterations { stages: 2, inner: 1 };
+        let finished = net.finished(&net.initial(0)).unwrap();
+        let last = net.run(&finished, &batch, iterations, false, |predicted, _| {
+            Ok(predicted.inv_depth.last().cloned().unwrap())
+        });
+        let ratio = (last.unwrap() / search).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        ratio.into_iter().fold((f32::INFINITY, 0f32), |(least, most), x| (least.min(x), most.max(x)))
+    };
+    let most = (0.5 * ModelConfig::default().believed).exp() as f32;
+    let ((least, greatest), own) = (last_of(true), last_of(false));
+    assert!(least > 0.9999 && greatest < 1.0001 * most && greatest > 1.0001, "{least} to {greatest}");
+    assert!(own.0 < least && own.1 > greatest, "{own:?}");
+}

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Error, Result, Sample,
     loss::{DepthBounds, Predicted},
-    network::{DroNet, Encoded, InverseDepthRange, Iterations, Keep, Predictions, Work},
+    network::{DroNet, Encoded, InverseDepthRange, Iterations, Keep, Predictions, Work, mended},
     weights::{ModelConfig, StartValues, Weights},
 };
 
@@ -211,6 +211,12 @@ impl TrainedNet {
         }
         let schedule = net.schedule(iterations, self.config.model.coupling);
         net.optimize(&encoded, &*cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
+        let found = batch.guide.as_ref().and_then(|guide| guide.searched.as_ref());
+        if let (true, true, Some(found)) = (searched, self.config.loss.mended, found) {
+            let answer = |own: &Tensor| mended(own, found, self.config.model.believed);
+            let inv_depth = predictions.inv_depth.iter().map(answer).collect::<Result<Vec<_>>>()?;
+            return read(Predicted { inv_depth: &inv_depth, poses: &predictions.poses }, &encoded);
+        }
         read(Predicted::from(&predictions), &encoded)
     }
 

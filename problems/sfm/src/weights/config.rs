@@ -64,8 +64,9 @@ pub struct ModelConfig {
     /// Whether poses stay where they start, and only depth is updated.
     #[serde(skip_serializing_if = "is_default")]
     pub fixed_poses: bool,
-    /// Of runs that start where the search ends: how far the network's depth may be from the search's, as the logarithm of their
-    /// ratio, and still be half believed. Depth then moves by half of this at most; 0: it is believed whatever it says.
+    /// Of runs that start where the search ends: how much nearer the network's depth may be than the search's, as the logarithm of
+    /// their ratio, and still be half believed. Depth comes nearer by half of this at most, and never goes farther; 0: the network is
+    /// believed whatever it says.
     #[serde(skip_serializing_if = "is_believed")]
     pub believed: f64,
     /// What depth updates see of the poses within a stage, and the other way round.
