@@ -30,6 +30,10 @@ impl Known {
 /// Distance at which a known place counts half as much or less, as a part of the image's width, along ways around edges.
 const REACH: f32 = 0.1;
 const FALL: f32 = 1.5;
+/// A plane that explains at least this part of what the best one does is expected instead of it if it is so many times nearer: what one
+/// image alone shows is often near, and a depth that is far too great is the worst error.
+const NEARLY: f32 = 0.85;
+const NEARER: f64 = 1.5;
 /// How far beyond what is known a plane may lead, as factors: farther away and nearer.
 const BEYOND: (f64, f64) = (1.5, 3.0);
 
@@ -51,12 +55,12 @@ pub(super) fn matched(
     points.filter_map(known).collect()
 }
 
-/// At every pixel the inverse depth of the plane that explains most of what is known around it; `None` where nothing is. What is
-/// at no possible distance in front of the camera does not count.
+/// At every pixel the inverse depth of the plane that explains most of what is known around it, or of a much nearer one that explains
+/// nearly as much; `None` where nothing is known. What is at no possible distance in front of the camera does not count.
 ///
 /// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
-/// the plane has the greatest sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
+/// a plane is judged by the sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
     let known: Vec<Known> = known.iter().copied().filter(|k| POSSIBLE.contains(&k.inverse)).collect();
     let inverses = Sorted::new(known.iter().map(|k| k.inverse));
@@ -81,12 +85,19 @@ pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u
         .collect();
     let near = Tensor::from_vec(near, (grouped.far.len(), cells.len()), &Device::Cpu)?;
     let explained = Tensor::from_vec(explained, (grouped.far.len(), planes.len()), &Device::Cpu)?;
-    let best = near.t()?.matmul(&explained)?.argmax(1)?.to_vec1::<u32>()?;
-    let expected = |(cell, &plane): (usize, &u32)| {
-        let inverse = planes[plane as usize].inverse(cells.middle(cell));
+    let votes = near.t()?.matmul(&explained)?.to_vec2::<f32>()?;
+    let expected = |(cell, votes): (usize, &Vec<f32>)| {
+        let at = cells.middle(cell);
+        let best = votes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let best = best.map_or(f64::NAN, |(plane, _)| planes[plane].inverse(at));
+        let enough = NEARLY * votes.iter().copied().fold(0.0, f32::max);
+        let good = planes.iter().zip(votes).filter(|(_, votes)| **votes >= enough);
+        let inverses = good.map(|(plane, _)| plane.inverse(at)).filter(|x| x.is_finite());
+        let nearest = inverses.fold(f64::NEG_INFINITY, f64::max);
+        let inverse = if nearest.min(most) > NEARER * best.max(least) { nearest } else { best };
         if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle as f32 }
     };
-    let grid: Vec<f32> = best.iter().enumerate().map(expected).collect();
+    let grid: Vec<f32> = votes.par_iter().enumerate().map(expected).collect();
     let (rows, columns) = cells.shape();
     let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
     Ok(Some(Map::from_tensor(&enlarged(&grid, (image.height(), image.width()))?)?))
@@ -146,6 +157,26 @@ mod tests {
             let (found, truth) = (f64::from(found.at(y, x).unwrap()), wall(x as f64));
             assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
         }
+    }
+
+    /// Two planes, one through the other's gaps: the one that explains more, unless the nearer one explains nearly as much.
+    #[test]
+    fn what_is_not_told_apart_is_near() {
+        let (far, near) = (0.2, 0.5);
+        let image = image(|_, _| 0.5);
+        let known = |is_near: &dyn Fn(usize, usize) -> bool| -> Vec<Known> {
+            let place = |i: usize| {
+                let (x, y) = (i % 16, i / 16);
+                let inverse = if is_near(x, y) { near } else { far };
+                Known { at: [8.0 * x as f64 + 4.0, 8.0 * y as f64 + 4.0], inverse }
+            };
+            (0..192).map(place).collect()
+        };
+        let half = inverse_depth(&known(&|x, y| (x + y) % 2 == 0), &image, 110.0, 1).unwrap().unwrap();
+        let near = half.values().iter().filter(|x| (**x - 0.5).abs() < 0.05).count();
+        assert!(near * 10 > 9 * SIZE.0 * SIZE.1, "{near} of {SIZE:?}");
+        let few = inverse_depth(&known(&|x, y| (x + y) % 4 == 0), &image, 110.0, 1).unwrap().unwrap();
+        assert!(few.values().iter().all(|x| (*x - 0.2).abs() < 0.02), "{few:?}");
     }
 
     proptest! {
