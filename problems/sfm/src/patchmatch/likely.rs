@@ -33,7 +33,7 @@ const FALL: f32 = 1.5;
 /// A plane that explains at least this part of what the best one does is expected instead of it if it is so many times nearer: what one
 /// image alone shows is often near, and a depth that is far too great is the worst error.
 const NEARLY: f32 = 0.85;
-const NEARER: f64 = 1.5;
+const NEARER: f64 = 2.0;
 /// How far beyond what is known a plane may lead, as factors: farther away and nearer.
 const BEYOND: (f64, f64) = (1.5, 3.0);
 
