@@ -45,7 +45,7 @@ impl<'a> Recorder<'a> {
         every: usize,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        let start = encoded.answer(&net.full_size_start(encoded)?)?;
+        let start = Map::from_tensor(&encoded.answer(&net.full_size_start(encoded)?)?)?;
         let first = Record {
             step: 0,
             inv_depth: start.clone(),
@@ -66,11 +66,10 @@ impl<'a> Recorder<'a> {
 
     fn record(&mut self, step: &Step<'_>) -> Result<()> {
         let inv_depth = match &self.memory {
-            Some(memory) => self.encoded.answer(&self.net.full_size(
-                step.point.get(INVERSE_DEPTH),
-                memory,
-                self.encoded.mask.as_ref(),
-            )?)?,
+            Some(memory) => {
+                let (x, mask) = (step.point.get(INVERSE_DEPTH), self.encoded.mask.as_ref());
+                Map::from_tensor(&self.encoded.answer(&self.net.full_size(x, memory, mask)?)?)?
+            }
             None => self.start.clone(),
         };
         self.records.push(Record {

@@ -23,7 +23,7 @@ use dro_core::{
 use dro_vision::{kept_uploads, scale_intrinsics};
 
 use crate::{
-    Map, Result,
+    Result,
     cost::{Comparison, FeatureMetricCost, INVERSE_DEPTH, POSES, ProbeConfig, ProbedCost, sfm_space},
     weights::ModelConfig,
 };
@@ -34,7 +34,7 @@ pub(crate) use memory::Work;
 pub use predictions::{Keep, Predictions};
 pub use range::InverseDepthRange;
 pub use rules::{DepthRule, PoseRule};
-pub(crate) use searched::{cell_middles, mended};
+pub(crate) use searched::cell_middles;
 pub(crate) use solver::isometries;
 pub use solver::{DroSolver, Iterations};
 use start::{PlainStart, batch_major};
@@ -83,8 +83,8 @@ pub struct Encoded {
     pub mask: Option<Tensor>,
     /// How the unscaled inverse depth is read.
     pub range: InverseDepthRange,
-    /// Where a search found the start: its whole inverse depth, 1/m, whose detail [answers](Self::answer) keep.
-    pub searched: Option<Arc<Map>>,
+    /// Where a search found the start: its whole inverse depth, 1/m, `[batch, 1, h, w]`, whose detail [answers](Self::answer) keep.
+    pub searched: Option<Tensor>,
     /// [`ModelConfig::believed`].
     believed: f64,
     /// What the rules see, and the images that it is made of where it is not made of features.
@@ -102,17 +102,17 @@ enum Seen {
 }
 
 impl Encoded {
-    /// Inverse depth at the image's size as it is given to users: `full_size`, `[1, 1, h, w]`, of the network; where a search
-    /// found the start, the search's as the network mends it, with its finer detail, and by half of
+    /// Inverse depth at the image's size as it is given to users: `full_size`, `[batch, 1, h, w]`, of the network; where a search
+    /// found the start, the search's as the network mends it, with its finer detail, and nearer by half of
     /// [`ModelConfig::believed`] at most.
     ///
     /// # Errors
-    /// If it is not of one image.
-    pub fn answer(&self, full_size: &Tensor) -> Result<Map> {
-        let own = Map::from_tensor(full_size)?;
-        self.searched
-            .as_ref()
-            .map_or(Ok(own.clone()), |found| searched::mended_map(&own, found, self.believed))
+    /// If it is not of the start's size.
+    pub fn answer(&self, full_size: &Tensor) -> Result<Tensor> {
+        match &self.searched {
+            Some(found) => searched::mended(full_size, found, self.believed),
+            None => Ok(full_size.clone()),
+        }
     }
 
     /// The cost of these views that the network's rules were trained on: the published one, or with probes.

@@ -49,22 +49,16 @@ const ALIKE: f64 = 0.1;
 ///   like, and not the images; and the search errs towards far, as what one image alone shows is often near and gets the planes of
 ///   what is beside it.
 /// * If `believed` is 0 it is followed all the way, `search · exp(r')`.
-pub(crate) fn mended(network: &Tensor, search: &Tensor, believed: f64) -> Result<Tensor> {
+/// * What is no inverse depth then is the network's.
+pub(super) fn mended(network: &Tensor, search: &Tensor, believed: f64) -> Result<Tensor> {
     let ratio = (network / search)?.log()?;
     let alike = (&ratio / ((&ratio / ALIKE)?.sqr()? + 1.0)?)?;
     let by = (ratio - alike)?;
     let most = 0.5 * believed;
     let by = if most > 0.0 { ((by.relu()? / most)?.tanh()? * most)? } else { by };
-    Ok((search * by.exp()?)?)
-}
-
-/// The same of one image; what is no inverse depth then is the network's.
-pub(super) fn mended_map(network: &Map, search: &Map, believed: f64) -> Result<Map> {
-    let tensor = |map: &Map| map.to_tensor(&candle_core::Device::Cpu);
-    let answer = Map::from_tensor(&mended(&tensor(network)?, &tensor(search)?, believed)?)?;
-    let values = answer.values().iter().zip(network.values());
-    let values = values.map(|(&x, &own)| if x > 0.0 && x.is_finite() { x } else { own }).collect();
-    Map::new(network.height(), network.width(), values)
+    let answer = (search * by.exp()?)?;
+    let is_one = (answer.gt(0.0)? * answer.le(f32::MAX)?)?;
+    Ok(is_one.where_cond(&answer, network)?)
 }
 
 /// The pixel in the middle of each cell of 8x8, row by row: a mean would be between near and far at edges, where nothing
@@ -120,20 +114,23 @@ mod tests {
 
     #[test]
     fn the_search_is_mended_but_neither_blurred_nor_overruled() {
-        let map = |values: [f32; 4]| Map::new(2, 2, values.to_vec()).unwrap();
-        let network = map([1.0, 1.0, 1.0, 1.0]);
+        let map = |values: [f32; 4]| Tensor::new(&values, &Device::Cpu).unwrap();
+        let mended = |network: &Tensor, search: &Tensor, believed: f64| {
+            mended(network, search, believed).unwrap().to_vec1::<f32>().unwrap()
+        };
+        let network = &map([1.0, 1.0, 1.0, 1.0]);
         // Alike: the search's. In between: much of the way to the network's. Far apart: nearly the search's.
-        let answer = mended_map(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.3).unwrap();
-        let [a, b, c, d] = answer.values() else { panic!("{answer:?}") };
+        let answer = mended(network, &map([1.01, 0.98, 0.8, 5.0]), 0.3);
+        let [a, b, c, d] = answer.as_slice() else { panic!("{answer:?}") };
         assert!((a - 1.01).abs() < 0.002 && (b - 0.98).abs() < 0.002, "{answer:?}");
         assert!(*c > 0.87 && *c < 1.0 && *d > 4.6, "{answer:?}");
         // Far apart: the network's, where it is believed.
-        let answer = mended_map(&network, &map([1.01, 0.98, 0.8, 5.0]), 0.0).unwrap();
-        let [a, _, c, d] = answer.values() else { panic!("{answer:?}") };
+        let answer = mended(network, &map([1.01, 0.98, 0.8, 5.0]), 0.0);
+        let [a, _, c, d] = answer.as_slice() else { panic!("{answer:?}") };
         assert!((a - 1.01).abs() < 0.002 && *c > 0.87 && (d - 1.0).abs() < 0.02, "{answer:?}");
         // What is no number is the network's.
-        let answer = mended_map(&network, &map([0.0, f32::NAN, -1.0, f32::INFINITY]), 0.3).unwrap();
-        assert!(answer.values().iter().all(|x| *x == 1.0), "{answer:?}");
+        let answer = mended(network, &map([0.0, f32::NAN, -1.0, f32::INFINITY]), 0.3);
+        assert!(answer.iter().all(|x| *x == 1.0), "{answer:?}");
     }
 
     proptest::proptest! {
@@ -146,14 +143,14 @@ mod tests {
         ) {
             let mut ratios = ratios;
             ratios.sort_by(f32::total_cmp);
-            let map = |at: &dyn Fn(usize) -> f32| Map::new(1, 4, (0..4).map(at).collect()).unwrap();
-            let network = map(&|i| search * ratios[i].exp());
-            let answer = mended_map(&network, &map(&|_| search), believed).unwrap();
+            let map = |values: Vec<f32>| Tensor::new(values, &Device::Cpu).unwrap();
+            let network = map(ratios.iter().map(|ratio| search * ratio.exp()).collect());
+            let answer = mended(&network, &map(vec![search; 4]), believed).unwrap().to_vec1::<f32>().unwrap();
             let most = search * (0.5 * believed).exp() as f32;
-            for pair in answer.values().windows(2) {
+            for pair in answer.windows(2) {
                 proptest::prop_assert!(pair[0] <= pair[1] * (1.0 + 1e-5), "{answer:?}");
             }
-            for (x, ratio) in answer.values().iter().zip(&ratios) {
+            for (x, ratio) in answer.iter().zip(&ratios) {
                 proptest::prop_assert!(*x >= search * (1.0 - 1e-5) && *x <= most * (1.0 + 1e-5), "{answer:?}");
                 proptest::prop_assert!(*ratio > 0.0 || (x / search - 1.0).abs() < 1e-5, "{answer:?}");
             }

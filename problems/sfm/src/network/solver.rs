@@ -1,7 +1,5 @@
 //! The network as a [`Solver`].
 
-use std::sync::Arc;
-
 use candle_core::Device;
 use dro_core::{Budget, Coupling, Kernels, Observer, kernels};
 use dro_vision::{euler, intrinsics_tensor};
@@ -118,7 +116,7 @@ impl DroSolver {
         let found = self.search.solve(views, &mut Unshown(interrupted))?;
         let (start, whole) = searched::start(&found, &encoded.start, self.net.config())?;
         encoded.start = start;
-        encoded.searched = Some(Arc::new(whole));
+        encoded.searched = Some(whole.to_tensor(&self.device)?);
         Ok((encoded, found.updates))
     }
 
@@ -169,7 +167,9 @@ impl DroSolver {
         observer.finish()?;
 
         Ok(Estimate {
-            inv_depth: encoded.answer(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
+            inv_depth: Map::from_tensor(
+                &encoded.answer(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
+            )?,
             poses: isometries(solution.last.get(POSES))?,
             cost_start,
             cost_end: total_cost(&*cost, &solution.last)?,

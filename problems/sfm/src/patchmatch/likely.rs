@@ -88,12 +88,11 @@ pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u
     let votes = near.t()?.matmul(&explained)?.to_vec2::<f32>()?;
     let expected = |(cell, votes): (usize, &Vec<f32>)| {
         let at = cells.middle(cell);
-        let best = votes.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        let best = best.map_or(f64::NAN, |(plane, _)| planes[plane].inverse(at));
-        let enough = NEARLY * votes.iter().copied().fold(0.0, f32::max);
-        let good = planes.iter().zip(votes).filter(|(_, votes)| **votes >= enough);
-        let inverses = good.map(|(plane, _)| plane.inverse(at)).filter(|x| x.is_finite());
-        let nearest = inverses.fold(f64::NEG_INFINITY, f64::max);
+        let judged = planes.iter().zip(votes).map(|(plane, &votes)| (plane.inverse(at), votes));
+        let best = judged.clone().max_by(|a, b| a.1.total_cmp(&b.1));
+        let (best, most_votes) = best.unwrap_or((middle, 0.0));
+        let good = judged.filter(|(x, votes)| *votes >= NEARLY * most_votes && x.is_finite());
+        let nearest = good.map(|(x, _)| x).fold(f64::NEG_INFINITY, f64::max);
         let inverse = if nearest.min(most) > NEARER * best.max(least) { nearest } else { best };
         if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle as f32 }
     };

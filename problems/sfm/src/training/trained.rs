@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Error, Result, Sample,
     loss::{DepthBounds, Predicted},
-    network::{DroNet, Encoded, InverseDepthRange, Iterations, Keep, Predictions, Work, mended},
+    network::{DroNet, Encoded, InverseDepthRange, Iterations, Keep, Predictions, Work},
     weights::{ModelConfig, StartValues, Weights},
 };
 
@@ -203,6 +203,7 @@ impl TrainedNet {
         let searched = self.config.model.start == StartValues::Search;
         if let (true, Some(guide)) = (searched, &batch.guide) {
             encoded.start = guide.applied(&encoded.start)?;
+            encoded.searched.clone_from(&guide.searched);
         }
         let keep = if self.config.model.intermediate { Keep::EveryUpdate } else { Keep::StageEnds };
         let mut predictions = Predictions::new(net, &encoded, keep)?;
@@ -211,13 +212,12 @@ impl TrainedNet {
         }
         let schedule = net.schedule(iterations, self.config.model.coupling);
         net.optimize(&encoded, &*cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
-        let found = batch.guide.as_ref().and_then(|guide| guide.searched.as_ref());
-        if let (true, true, Some(found)) = (searched, self.config.loss.mended, found) {
-            let answer = |own: &Tensor| mended(own, found, self.config.model.believed);
-            let inv_depth = predictions.inv_depth.iter().map(answer).collect::<Result<Vec<_>>>()?;
-            return read(Predicted { inv_depth: &inv_depth, poses: &predictions.poses }, &encoded);
+        if !self.config.loss.mended {
+            return read(Predicted::from(&predictions), &encoded);
         }
-        read(Predicted::from(&predictions), &encoded)
+        let answers = predictions.inv_depth.iter().map(|own| encoded.answer(own));
+        let answers = answers.collect::<Result<Vec<_>>>()?;
+        read(Predicted { inv_depth: &answers, poses: &predictions.poses }, &encoded)
     }
 
     /// Depths that count.
