@@ -1,6 +1,6 @@
 //! Ask for trials and tell their costs whenever they are known: for costs that this program does not call itself.
 //!
-//! `cargo run -p dro-examples --example ask_tell`
+//! `cargo run --example ask_tell`
 
 use dro_core::{
     Block, Space,

@@ -1,6 +1,6 @@
 //! Many tasks in lock step, with one tensor expression for all their costs.
 //!
-//! `cargo run -p dro-examples --example batched_costs`
+//! `cargo run --example batched_costs`
 
 use candle_core::{DType, Device, Tensor};
 use dro_core::search::{Fleet, Frame, Method};

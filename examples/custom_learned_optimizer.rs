@@ -1,6 +1,6 @@
 //! An update rule of one's own: what `LearnedOptimizer` asks for, trained by evolution strategies on a cost that counts.
 //!
-//! `cargo run -p dro-examples --example custom_learned_optimizer`
+//! `cargo run --example custom_learned_optimizer`
 
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;

@@ -1,6 +1,6 @@
 //! The cost is another program, here a shell script; four copies run side by side.
 //!
-//! `cargo run -p dro-examples --example external_program`
+//! `cargo run --example external_program`
 
 use std::{path::Path, time::Duration};
 

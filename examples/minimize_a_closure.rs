@@ -1,6 +1,6 @@
 //! Any cost that can be evaluated, minimized without its gradient.
 //!
-//! `cargo run -p dro-examples --example minimize_a_closure`
+//! `cargo run --example minimize_a_closure`
 
 use candle_core::{Device, Tensor};
 use dro_core::{Budget, CostFunction, Schedule, Trajectory, baselines::OnePlusOneEs, cost_fn, minimize};

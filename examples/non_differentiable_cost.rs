@@ -3,7 +3,7 @@
 //! The count is flat wherever it does not jump, so there is no gradient to follow. All methods run on it with the same
 //! number of evaluations.
 //!
-//! `cargo run -p dro-examples --example non_differentiable_cost`
+//! `cargo run --example non_differentiable_cost`
 
 use dro_core::{
     Block, Space,

@@ -1,7 +1,7 @@
 //! An expensive simulation, evaluated on all cores: a batch of trials at a time, with a time limit, patience and a
 //! checkpoint to go on from.
 //!
-//! `cargo run -p dro-examples --example parallel_expensive_cost`
+//! `cargo run --example parallel_expensive_cost`
 
 use std::{
     ops::ControlFlow,

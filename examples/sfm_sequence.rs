@@ -1,6 +1,6 @@
 //! A whole sequence: depth of every frame, one trajectory, one point cloud, on disk.
 //!
-//! `cargo run -p dro-examples --example sfm_sequence [INPUT_FOLDER OUTPUT_FOLDER]`
+//! `cargo run --example sfm_sequence [INPUT_FOLDER OUTPUT_FOLDER]`
 //!
 //! Without arguments a small room is rendered into a temporary folder and solved there.
 

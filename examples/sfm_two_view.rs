@@ -1,6 +1,6 @@
 //! Depth and relative pose from two images, watched update by update.
 //!
-//! `cargo run -p dro-examples --example sfm_two_view`
+//! `cargo run --example sfm_two_view`
 //!
 //! The images are two views of a rendered room, solved by the weights-free baseline. With weights, such as
 //! `Weights::bundled()?`, which the program `dro` uses, only the solver changes:

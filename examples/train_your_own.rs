@@ -1,6 +1,6 @@
 //! A learned optimizer of one's own: trained in seconds on one kind of problem, then used on one it has not seen.
 //!
-//! `cargo run -p dro-examples --example train_your_own`
+//! `cargo run --example train_your_own`
 
 use dro_core::{Bound, Budget, Schedule, minimize, rules::DenseGru};
 use dro_train::{

@@ -20,6 +20,6 @@ if ! "$python" -c 'import torch, numpy, safetensors' 2>/dev/null; then
     "$scratch/venv/bin/pip" install --no-cache-dir torch numpy safetensors >&2
     python=$scratch/venv/bin/python
 fi
-(cd "$root" && cargo build --release --locked -p dro-sfm --example measure >&2)
+(cd "$root" && cargo build --release --locked --example measure >&2)
 exec "$python" "$here/tables.py" --measure "${CARGO_TARGET_DIR:-$root/target}/release/examples/measure" \
     --golden "$root/tests/fixtures/golden" "$@"

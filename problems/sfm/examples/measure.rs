@@ -1,14 +1,14 @@
 //! This library's side of docs/performance.md. Each command prints one line of JSON; `compare/pytorch.py` has the same.
 //!
 //! ```text
-//! cargo run --release -p dro-sfm --example measure -- forward HxW NEIGHBOURS STAGES INNER [REPEATS]
-//! cargo run --release -p dro-sfm --example measure -- train HxW NEIGHBOURS BATCH [REPEATS]
-//! cargo run --release -p dro-sfm --example measure -- profile HxW NEIGHBOURS [REPEATS]
-//! cargo run --release -p dro-sfm --example measure -- layers HxW [REPEATS]
-//! cargo run --release -p dro-sfm --example measure -- error HxW NEIGHBOURS SCENES
-//! cargo run --release -p dro-sfm --example measure -- starts HxW SCENES ROTATION_DEG TRANSLATION
-//! cargo run --release -p dro-sfm --example measure -- held-out HxW SCENES
-//! cargo run --release -p dro-sfm --example measure -- pairs HxW OF_EACH_KIND FOLDER
+//! cargo run --release --example measure -- forward HxW NEIGHBOURS STAGES INNER [REPEATS]
+//! cargo run --release --example measure -- train HxW NEIGHBOURS BATCH [REPEATS]
+//! cargo run --release --example measure -- profile HxW NEIGHBOURS [REPEATS]
+//! cargo run --release --example measure -- layers HxW [REPEATS]
+//! cargo run --release --example measure -- error HxW NEIGHBOURS SCENES
+//! cargo run --release --example measure -- starts HxW SCENES ROTATION_DEG TRANSLATION
+//! cargo run --release --example measure -- held-out HxW SCENES
+//! cargo run --release --example measure -- pairs HxW OF_EACH_KIND FOLDER
 //! ```
 //!
 //! `DRO_KERNELS=reference` measures plain candle; `RAYON_NUM_THREADS` sets the threads; `DRO_DEVICE=cuda:0` measures
