@@ -5,7 +5,7 @@
 //! [`minimize`](dro_core::minimize) that drives the learned optimizer:
 //!
 //! - *Poses first*: where corners match (SIFT, all upright or all turned alike; Lowe, IJCV 2004), by how many of them a
-//!   pose explains, which [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from eight points each
+//!   pose explains, which [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from five points each
 //!   (RANSAC). Where they do not, what every displacement of every pixel costs is computed once, so that a pose can be
 //!   judged by what it costs after every pixel took its best depth, a function of five numbers per neighbour. Then all
 //!   neighbours together.
@@ -25,6 +25,7 @@ mod cma;
 mod config;
 mod depth;
 mod egomotion;
+mod five_points;
 mod gauge;
 mod geodesic;
 mod keypoints;

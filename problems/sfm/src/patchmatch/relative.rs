@@ -3,16 +3,14 @@
 //! How many matches a pose explains has plateaus and many basins. So the count is first made soft, over many pixels, and then
 //! harder (graduated non-convexity; Blake & Zisserman 1987), and at each step minimized by [`CmaEs`](super::CmaEs) from what is best so far.
 
-use nalgebra::{
-    Isometry3, Matrix3, Rotation3, SMatrix, SVD, SVector, SymmetricEigen, Translation3, UnitQuaternion,
-    Vector3,
-};
+use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{
     cma::lowest,
+    five_points,
     keypoints::Corners,
     profile::{across, sphere},
     pyramid::Pictures,
@@ -34,9 +32,11 @@ const KEYPOINTS: usize = 2500;
 const MOST_WIDE: usize = 960;
 /// Best poses by directions that are searched on.
 const FROM_DIRECTIONS: usize = 4;
-/// Sets of eight matches that are drawn, and best poses of them that are searched on.
+/// Sets of five matches that are drawn, and best poses of them that are searched on.
 const SAMPLES: usize = 400;
 const FROM_SAMPLES: usize = 8;
+/// Rotations nearer than this to each other are alike, radians, and directions nearer than four times this.
+const ALIKE: f64 = 0.05;
 /// Where upright descriptors do not match, they are turned by as many parts of a full turn.
 const ROLLS: usize = 8;
 /// Fewer matches are not searched, and fewer that agree are chance.
@@ -98,7 +98,7 @@ fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relativ
     found.truncate(FROM_DIRECTIONS);
     found.extend(sampled(matches, harder_px, mixed(seed, 2)));
     for (kept, reach_px, step, evaluations) in [(12, harder_px, 0.1, 400), (4, EPIPOLAR_PX, 0.03, 1200)] {
-        found.truncate(kept);
+        found = distinct(found, kept);
         let starts: Vec<_> = found.iter().map(|(_, pose)| *pose).collect();
         found = refined(matches, &starts, (reach_px, step), evaluations, mixed(seed, kept as u64))?;
     }
@@ -108,50 +108,34 @@ fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relativ
     Ok(enough.then_some(Relative { pose, still: rotation, matches: agreeing }))
 }
 
-/// Poses by eight points each (Longuet-Higgins 1981; Hartley 1997) of matches drawn at random (RANSAC; Fischler & Bolles 1981),
-/// the best first. They reach basins that are narrow, such as those of driving ahead; where all points are on a plane they
-/// mean nothing, and directions are what finds the pose.
+/// At most `most` of them, the first of those that are much alike.
+fn distinct(all: Vec<(f64, Isometry3<f64>)>, most: usize) -> Vec<(f64, Isometry3<f64>)> {
+    let mut kept = Vec::<(f64, Isometry3<f64>)>::with_capacity(most);
+    for (cost, pose) in all {
+        let alike = |(_, other): &(f64, Isometry3<f64>)| {
+            pose.rotation.angle_to(&other.rotation) < ALIKE
+                && pose.translation.vector.angle(&other.translation.vector) < 4.0 * ALIKE
+        };
+        if kept.len() < most && !kept.iter().any(alike) {
+            kept.push((cost, pose));
+        }
+    }
+    kept
+}
+
+/// Poses by five points each of matches drawn at random (RANSAC; Fischler & Bolles 1981), the best first, of those that are much alike
+/// only one. They reach basins that are narrow, such as those of driving ahead, and both of those where nearly all points are on a plane.
 fn sampled(matches: &EpipolarCost, reach_px: f64, seed: u64) -> Vec<(f64, Isometry3<f64>)> {
     let drawn = |i: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(mixed(seed, i as u64));
-        let picked = rand::seq::index::sample(&mut rng, matches.len(), 8);
-        let poses = eight_points(&picked.iter().map(|i| matches.rays()[i]).collect::<Vec<_>>());
+        let picked = rand::seq::index::sample(&mut rng, matches.len(), 5);
+        let poses = five_points::poses(&[0, 1, 2, 3, 4].map(|i| matches.rays()[picked.index(i)]));
         let judged = poses.into_iter().map(|pose| (matches.at(&pose, reach_px), pose));
-        judged.min_by(|a, b| a.0.total_cmp(&b.0))
+        judged.collect::<Vec<_>>()
     };
-    let mut found: Vec<_> = (0..SAMPLES).into_par_iter().filter_map(drawn).collect();
-    found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found.truncate(FROM_SAMPLES);
-    found
-}
-
-/// The four poses of the essential matrix with the least `Σ (b' E a)²`; none where numbers fail.
-fn eight_points(rays: &[[Vector3<f64>; 2]]) -> Vec<Isometry3<f64>> {
-    let mut normal = SMatrix::<f64, 9, 9>::zeros();
-    for [a, b] in rays {
-        let (a, b) = (a.normalize(), b.normalize());
-        let row = SVector::<f64, 9>::from_fn(|i, _| b[i / 3] * a[i % 3]);
-        normal += row * row.transpose();
-    }
-    let Some(eigen) = SymmetricEigen::try_new(normal, f64::EPSILON, 1000) else { return Vec::new() };
-    let least = eigen.eigenvalues.imin();
-    let essential = Matrix3::from_fn(|i, j| eigen.eigenvectors[(3 * i + j, least)]);
-    let Some(svd) = SVD::try_new(essential, true, true, f64::EPSILON, 1000) else { return Vec::new() };
-    let (Some(u), Some(v)) = (svd.u, svd.v_t) else { return Vec::new() };
-    // Singular values are in falling order: the last left vector is the direction.
-    let t = u.column(2).into_owned();
-    let quarter = Matrix3::new(0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0);
-    let mut poses = Vec::new();
-    for turn in [quarter, quarter.transpose()] {
-        let mut rotation = u * turn * v;
-        if rotation.determinant() < 0.0 {
-            rotation = -rotation;
-        }
-        let rotation = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(rotation));
-        poses.extend([t, -t].map(|t| Isometry3::from_parts(Translation3::from(t), rotation)));
-    }
-    poses.retain(|pose| pose.to_homogeneous().iter().all(|x| x.is_finite()));
-    poses
+    let mut drawn: Vec<_> = (0..SAMPLES).into_par_iter().flat_map_iter(drawn).collect();
+    drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
+    distinct(drawn, FROM_SAMPLES)
 }
 
 /// Each start refined, best first; `step` is the first step of directions in radians, half of it that of rotations.
@@ -196,25 +180,35 @@ mod tests {
         Isometry3::from_parts(t, UnitQuaternion::from_scaled_axis(Vector3::from(w)))
     }
 
-    /// `count` points of a room seen by both cameras to half a pixel, and `wrong` pairs of places that have nothing to do with
-    /// each other.
+    /// `count` points seen by both cameras to half a pixel, at the depths that `depth` says.
+    fn seen(
+        pose: &Isometry3<f64>,
+        count: usize,
+        rng: &mut ChaCha8Rng,
+        depth: impl Fn([f64; 2], &mut ChaCha8Rng) -> f64,
+    ) -> Vec<[[f32; 2]; 2]> {
+        let camera = camera();
+        let mut found = Vec::new();
+        while found.len() < count {
+            let pixel = [rng.random_range(0.0..640.0), rng.random_range(0.0..480.0)];
+            let point = pose * camera.backproject(&pixel.into(), depth(pixel, rng));
+            let Some(seen) = camera.project(&point) else { continue };
+            if (0.0..640.0).contains(&seen.x) && (0.0..480.0).contains(&seen.y) {
+                let seen = [seen.x + rng.random_range(-0.5..0.5), seen.y + rng.random_range(-0.5..0.5)];
+                found.push([pixel, seen].map(|at| at.map(|x| x as f32)));
+            }
+        }
+        found
+    }
+
+    /// `count` points of a room, and `wrong` pairs of places that have nothing to do with each other.
     fn matches(
         pose: &Isometry3<f64>,
         count: usize,
         wrong: usize,
         rng: &mut ChaCha8Rng,
     ) -> Vec<[[f32; 2]; 2]> {
-        let camera = camera();
-        let mut found = Vec::new();
-        while found.len() < count {
-            let pixel = nalgebra::Point2::new(rng.random_range(0.0..640.0), rng.random_range(0.0..480.0));
-            let point = pose * camera.backproject(&pixel, rng.random_range(2.0..9.0));
-            let Some(seen) = camera.project(&point) else { continue };
-            if (0.0..640.0).contains(&seen.x) && (0.0..480.0).contains(&seen.y) {
-                let seen = [seen.x + rng.random_range(-0.5..0.5), seen.y + rng.random_range(-0.5..0.5)];
-                found.push([[pixel.x as f32, pixel.y as f32], seen.map(|x| x as f32)]);
-            }
-        }
+        let mut found = seen(pose, count, rng, |_, rng| rng.random_range(2.0..9.0));
         let mut place = || [rng.random_range(0.0..640.0), rng.random_range(0.0..480.0)];
         found.extend((0..wrong).map(|_| [place(), place()]));
         found
@@ -238,6 +232,27 @@ mod tests {
             let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
             assert!(turned < 0.3 && off < 1.5, "{seed}: {turned} and {off} degrees");
             assert!((140..200).contains(&found.matches.len()), "{}", found.matches.len());
+        }
+    }
+
+    /// Nearly all matches are on one wall, which two poses explain alike: the few that are not decide.
+    #[test]
+    fn a_wall_does_not_hide_the_pose() {
+        let poses = [
+            pose([-0.98, -0.07, 0.2], [0.01, 0.06, -0.01]),
+            pose([0.85, -0.46, 0.27], [-0.03, 0.02, -0.02]),
+            pose([0.77, 0.54, 0.34], [0.08, -0.1, 0.0]),
+        ];
+        for (seed, mut truth) in poses.into_iter().enumerate() {
+            truth.translation.vector *= 0.4;
+            let mut rng = ChaCha8Rng::seed_from_u64(11 + seed as u64);
+            let wall = |[x, y]: [f64; 2]| 1.0 / (0.15 + 0.00005 * x + 0.0001 * y);
+            let mut matches = seen(&truth, 600, &mut rng, |at, _| wall(at));
+            matches.extend(seen(&truth, 60, &mut rng, |at, rng| rng.random_range(0.3..0.9) * wall(at)));
+            let found = agreed(&EpipolarCost::new(&matches, &camera()), 0.0, seed as u64).unwrap().unwrap();
+            let turned = found.pose.rotation.angle_to(&truth.rotation).to_degrees();
+            let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
+            assert!(turned < 0.3 && off < 3.0, "{seed}: {turned} and {off} degrees");
         }
     }
 
