@@ -41,7 +41,7 @@ impl PatchMatchSolver {
         let cost = cost.with_likely(survey.likely).with_hidden(survey.hidden);
         let search = Search { config, cost: &cost };
         let mut point = search.sweep(&flat(&cost, survey.range.0, &poses)?, survey.range, &mut [])?;
-        let likely = survey::expected(&pictures, config, &cost, &point, &[])?;
+        let likely = survey::expected(&pictures, config, &cost, &point, &[], &survey.free)?;
         let cost = cost.with_likely(likely);
         let search = Search { config, cost: &cost };
         for stage in 0..config.stages {

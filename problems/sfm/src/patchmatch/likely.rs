@@ -6,6 +6,7 @@ use nalgebra::{Isometry3, Point3};
 use rayon::prelude::*;
 
 use super::{
+    free_space::FreeSpace,
     geodesic::Geodesic,
     planes::{self, Grouped},
     pyramid::enlarged,
@@ -34,6 +35,8 @@ const FALL: f32 = 1.5;
 /// image alone shows is often near, and a depth that is far too great is the worst error.
 const NEARLY: f32 = 0.85;
 const NEARER: f64 = 2.0;
+/// A plane that a neighbour clearly looks through counts so much less.
+const THROUGH: f32 = 0.9;
 /// How far beyond what is known a plane may lead, as factors: farther away and nearer.
 const BEYOND: (f64, f64) = (1.5, 3.0);
 
@@ -61,7 +64,16 @@ pub(super) fn matched(
 /// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
 /// a plane is judged by the sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
-pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u64) -> Result<Option<Map>> {
+///
+/// Where neighbours look through a plane, as `free` says, it counts little: what is beside something near, and hidden behind it from a
+/// neighbour, is not part of it.
+pub(super) fn inverse_depth(
+    known: &[Known],
+    image: &Map,
+    focal_px: f64,
+    free: Option<&FreeSpace>,
+    seed: u64,
+) -> Result<Option<Map>> {
     let known: Vec<Known> = known.iter().copied().filter(|k| POSSIBLE.contains(&k.inverse)).collect();
     let inverses = Sorted::new(known.iter().map(|k| k.inverse));
     let (Some(few), Some(middle), Some(most)) =
@@ -88,11 +100,15 @@ pub(super) fn inverse_depth(known: &[Known], image: &Map, focal_px: f64, seed: u
     let votes = near.t()?.matmul(&explained)?.to_vec2::<f32>()?;
     let expected = |(cell, votes): (usize, &Vec<f32>)| {
         let at = cells.middle(cell);
-        let judged = planes.iter().zip(votes).map(|(plane, &votes)| (plane.inverse(at), votes));
-        let best = judged.clone().max_by(|a, b| a.1.total_cmp(&b.1));
+        let judged = planes.iter().zip(votes).map(|(plane, &votes)| {
+            let inverse = plane.inverse(at);
+            (inverse, votes * (1.0 - THROUGH * free.map_or(0.0, |free| free.through(at, inverse))))
+        });
+        let judged: Vec<(f64, f32)> = judged.collect();
+        let best = judged.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
         let (best, most_votes) = best.unwrap_or((middle, 0.0));
-        let good = judged.filter(|(x, votes)| *votes >= NEARLY * most_votes && x.is_finite());
-        let nearest = good.map(|(x, _)| x).fold(f64::NEG_INFINITY, f64::max);
+        let good = judged.iter().filter(|(x, votes)| *votes >= NEARLY * most_votes && x.is_finite());
+        let nearest = good.map(|(x, _)| *x).fold(f64::NEG_INFINITY, f64::max);
         let inverse = if nearest.min(most) > NEARER * best.max(least) { nearest } else { best };
         if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle as f32 }
     };
@@ -131,7 +147,7 @@ mod tests {
                 Known { at, inverse }
             })
             .collect();
-        let found = inverse_depth(&known, &image(|_, _| 0.5), 110.0, 1).unwrap().unwrap();
+        let found = inverse_depth(&known, &image(|_, _| 0.5), 110.0, None, 1).unwrap().unwrap();
         for (y, x) in [(40, 64), (30, 40), (70, 90), (50, 104), (14, 60), (88, 10), (8, 120)] {
             let (found, truth) = (f64::from(found.at(y, x).unwrap()), plane(x as f64, y as f64));
             assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
@@ -151,7 +167,7 @@ mod tests {
             })
             .collect();
         let image = image(|_, x| if x < 80 { 0.3 } else { 0.7 });
-        let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
+        let found = inverse_depth(&known, &image, 110.0, None, 1).unwrap().unwrap();
         for (y, x) in [(20, 10), (50, 50), (80, 60), (40, 72), (30, 90), (70, 120)] {
             let (found, truth) = (f64::from(found.at(y, x).unwrap()), wall(x as f64));
             assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
@@ -171,10 +187,10 @@ mod tests {
             };
             (0..192).map(place).collect()
         };
-        let half = inverse_depth(&known(&|x, y| (x + y) % 2 == 0), &image, 110.0, 1).unwrap().unwrap();
+        let half = inverse_depth(&known(&|x, y| (x + y) % 2 == 0), &image, 110.0, None, 1).unwrap().unwrap();
         let near = half.values().iter().filter(|x| (**x - 0.5).abs() < 0.05).count();
         assert!(near * 10 > 9 * SIZE.0 * SIZE.1, "{near} of {SIZE:?}");
-        let few = inverse_depth(&known(&|x, y| (x + y) % 4 == 0), &image, 110.0, 1).unwrap().unwrap();
+        let few = inverse_depth(&known(&|x, y| (x + y) % 4 == 0), &image, 110.0, None, 1).unwrap().unwrap();
         assert!(few.values().iter().all(|x| (*x - 0.2).abs() < 0.02), "{few:?}");
     }
 
@@ -195,31 +211,31 @@ mod tests {
                 })
                 .collect();
             let image = Map::new(size.0, size.1, (0..size.0 * size.1).map(|i| (i % 7) as f32 / 7.0).collect()).unwrap();
-            let found = inverse_depth(&known, &image, 60.0, seed).unwrap();
+            let found = inverse_depth(&known, &image, 60.0, None, seed).unwrap();
             let valid = known.iter().any(|k| POSSIBLE.contains(&k.inverse));
             prop_assert_eq!(found.is_some(), valid);
             if let Some(map) = &found {
                 prop_assert!(map.values().iter().all(|x| *x > 0.0 && x.is_finite()));
             }
-            prop_assert_eq!(inverse_depth(&known, &image, 60.0, seed).unwrap(), found);
+            prop_assert_eq!(inverse_depth(&known, &image, 60.0, None, seed).unwrap(), found);
         }
     }
 
     #[test]
     fn little_is_known() {
         let image = image(|y, x| (x + y) as f32 / 300.0);
-        assert!(inverse_depth(&[], &image, 110.0, 1).unwrap().is_none());
+        assert!(inverse_depth(&[], &image, 110.0, None, 1).unwrap().is_none());
         let one = Known { at: [3.0, 4.0], inverse: 0.5 };
         for known in [vec![one], vec![one; 2], vec![one; 40]] {
-            let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
+            let found = inverse_depth(&known, &image, 110.0, None, 1).unwrap().unwrap();
             assert!(found.values().iter().all(|x| (x - 0.5).abs() < 0.01), "{found:?}");
         }
         let not = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|inverse| Known { at: [f64::NAN, 9.0], inverse });
-        assert!(inverse_depth(&not, &image, 110.0, 1).unwrap().is_none());
+        assert!(inverse_depth(&not, &image, 110.0, None, 1).unwrap().is_none());
         // Places on one line, and places outside.
         let known: Vec<Known> =
             (0..30).map(|i| Known { at: [f64::from(i) * 9.0 - 60.0, 50.0], inverse: 0.3 }).collect();
-        let found = inverse_depth(&known, &image, 110.0, 1).unwrap().unwrap();
+        let found = inverse_depth(&known, &image, 110.0, None, 1).unwrap().unwrap();
         assert!(found.values().iter().all(|x| (x - 0.3).abs() < 0.01), "{found:?}");
     }
 }

@@ -26,6 +26,7 @@ mod config;
 mod depth;
 mod egomotion;
 mod five_points;
+mod free_space;
 mod gauge;
 mod geodesic;
 mod keypoints;

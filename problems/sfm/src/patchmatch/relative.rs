@@ -180,35 +180,25 @@ mod tests {
         Isometry3::from_parts(t, UnitQuaternion::from_scaled_axis(Vector3::from(w)))
     }
 
-    /// `count` points seen by both cameras to half a pixel, at the depths that `depth` says.
-    fn seen(
-        pose: &Isometry3<f64>,
-        count: usize,
-        rng: &mut ChaCha8Rng,
-        depth: impl Fn([f64; 2], &mut ChaCha8Rng) -> f64,
-    ) -> Vec<[[f32; 2]; 2]> {
-        let camera = camera();
-        let mut found = Vec::new();
-        while found.len() < count {
-            let pixel = [rng.random_range(0.0..640.0), rng.random_range(0.0..480.0)];
-            let point = pose * camera.backproject(&pixel.into(), depth(pixel, rng));
-            let Some(seen) = camera.project(&point) else { continue };
-            if (0.0..640.0).contains(&seen.x) && (0.0..480.0).contains(&seen.y) {
-                let seen = [seen.x + rng.random_range(-0.5..0.5), seen.y + rng.random_range(-0.5..0.5)];
-                found.push([pixel, seen].map(|at| at.map(|x| x as f32)));
-            }
-        }
-        found
-    }
-
-    /// `count` points of a room, and `wrong` pairs of places that have nothing to do with each other.
+    /// `count` points of a room seen by both cameras to half a pixel, and `wrong` pairs of places that have nothing to do with
+    /// each other.
     fn matches(
         pose: &Isometry3<f64>,
         count: usize,
         wrong: usize,
         rng: &mut ChaCha8Rng,
     ) -> Vec<[[f32; 2]; 2]> {
-        let mut found = seen(pose, count, rng, |_, rng| rng.random_range(2.0..9.0));
+        let camera = camera();
+        let mut found = Vec::new();
+        while found.len() < count {
+            let pixel = nalgebra::Point2::new(rng.random_range(0.0..640.0), rng.random_range(0.0..480.0));
+            let point = pose * camera.backproject(&pixel, rng.random_range(2.0..9.0));
+            let Some(seen) = camera.project(&point) else { continue };
+            if (0.0..640.0).contains(&seen.x) && (0.0..480.0).contains(&seen.y) {
+                let seen = [seen.x + rng.random_range(-0.5..0.5), seen.y + rng.random_range(-0.5..0.5)];
+                found.push([[pixel.x as f32, pixel.y as f32], seen.map(|x| x as f32)]);
+            }
+        }
         let mut place = || [rng.random_range(0.0..640.0), rng.random_range(0.0..480.0)];
         found.extend((0..wrong).map(|_| [place(), place()]));
         found
@@ -232,27 +222,6 @@ mod tests {
             let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
             assert!(turned < 0.3 && off < 1.5, "{seed}: {turned} and {off} degrees");
             assert!((140..200).contains(&found.matches.len()), "{}", found.matches.len());
-        }
-    }
-
-    /// Nearly all matches are on one wall, which two poses explain alike: the few that are not decide.
-    #[test]
-    fn a_wall_does_not_hide_the_pose() {
-        let poses = [
-            pose([-0.98, -0.07, 0.2], [0.01, 0.06, -0.01]),
-            pose([0.85, -0.46, 0.27], [-0.03, 0.02, -0.02]),
-            pose([0.77, 0.54, 0.34], [0.08, -0.1, 0.0]),
-        ];
-        for (seed, mut truth) in poses.into_iter().enumerate() {
-            truth.translation.vector *= 0.4;
-            let mut rng = ChaCha8Rng::seed_from_u64(11 + seed as u64);
-            let wall = |[x, y]: [f64; 2]| 1.0 / (0.15 + 0.00005 * x + 0.0001 * y);
-            let mut matches = seen(&truth, 600, &mut rng, |at, _| wall(at));
-            matches.extend(seen(&truth, 60, &mut rng, |at, rng| rng.random_range(0.3..0.9) * wall(at)));
-            let found = agreed(&EpipolarCost::new(&matches, &camera()), 0.0, seed as u64).unwrap().unwrap();
-            let turned = found.pose.rotation.angle_to(&truth.rotation).to_degrees();
-            let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
-            assert!(turned < 0.3 && off < 3.0, "{seed}: {turned} and {off} degrees");
         }
     }
 

@@ -61,7 +61,7 @@ impl Solver for PatchMatchSolver {
         let trust = explained.max(apart_px - 0.5).clamp(0.0, 1.0);
         let trust = if trust.is_finite() { trust as f32 } else { 0.0 };
         let known = likely::matched(&matches, &ego.poses, &pictures.camera);
-        let Survey { range, likely, hidden, evaluations: surveyed } =
+        let Survey { range, likely, hidden, free, evaluations: surveyed } =
             survey(&pictures, config, &ego.poses, ego.range, &known)?;
         let agreeing = matches.into_iter().map(|relative| Some(relative?.matches)).collect();
         let cost = pictures
@@ -84,7 +84,7 @@ impl Solver for PatchMatchSolver {
         }
         let swept = search.sweep(&moving, range, &mut [&mut observer])?;
         observer.next_stage(planes)?;
-        let likely = expected(&pictures, config, &cost, &swept, &known)?;
+        let likely = expected(&pictures, config, &cost, &swept, &known, &free)?;
         let cost = cost.with_likely(likely);
         let search = Search { config, cost: &cost };
         let mut best = Found::new(&cost, swept)?;

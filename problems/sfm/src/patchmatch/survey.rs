@@ -2,11 +2,12 @@
 
 use dro_core::{CostFunction, Point};
 use dro_vision::Pinhole;
-use nalgebra::{Isometry3, Point2, Point3};
+use nalgebra::Isometry3;
 use rayon::prelude::*;
 
 use super::{
     PatchMatchConfig,
+    free_space::{Frame, FreeSpace},
     likely::{self, Known},
     pyramid::{Pictures, flat},
     search::Search,
@@ -53,6 +54,8 @@ pub(super) struct Survey {
     pub(super) likely: Option<Map>,
     /// Of each neighbour, the pixels (at the pictures' size) about which its own depth says something else.
     pub(super) hidden: Vec<Vec<bool>>,
+    /// What they look through.
+    pub(super) free: FreeSpace,
     pub(super) evaluations: usize,
 }
 
@@ -70,23 +73,29 @@ pub(super) fn survey(
     let here: Vec<Known> = matched.iter().map(|known| known.scaled(scale)).collect();
     let cost = pictures.cost(wide, &config.census)?;
     let focal_px = pictures.camera.fx;
-    let cost = cost.with_likely(likely::inverse_depth(&here, &pictures.target, focal_px, config.seed)?);
+    let cost = cost.with_likely(likely::inverse_depth(&here, &pictures.target, focal_px, None, config.seed)?);
     let search = Search { config, cost: &cost };
     let swept = search.sweep(&flat(&cost, wide.0, poses)?, wide, &mut [])?;
     let sure = sure(&cost, &swept)?;
     let sure = sure.into_iter().map(|known| known.scaled(1.0 / scale));
     let known: Vec<Known> = matched.iter().copied().chain(sure).collect();
     let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+    let frame = Frame { camera: pictures.camera, size: pictures.size() };
+    let mut free = FreeSpace::new(frame, scale);
     let (mut hidden, mut evaluations) = (Vec::with_capacity(poses.len()), search.planes(wide) + 3);
     for (pose, neighbour) in poses.iter().zip(&pictures.neighbours) {
-        let (disputed, planes) = disputed(&pictures, config, (neighbour, pose), &inverse, wide)?;
+        let (other, planes) = backwards(&pictures, config, (neighbour, pose), &inverse, wide)?;
+        // Inverse depth that is as much parallax.
+        let most = DISPUTED_PX / (focal_px * pose.translation.vector.norm().max(1e-9));
+        let disputed: Vec<bool> = disputed(&frame, pose, (&inverse, &other), most).collect();
+        free.add(pose, &other, &inverse, most);
         hidden.push(at_size(&disputed, pictures.size(), full));
         evaluations += planes;
     }
-    let likely = likely::inverse_depth(&known, target, focal_px / scale, config.seed)?;
+    let likely = likely::inverse_depth(&known, target, focal_px / scale, Some(&free), config.seed)?;
     let agreed = agreed(&known, full.1 as f64, focal_px / scale);
     let range = range(&known, &agreed, likely.as_ref(), wide);
-    Ok(Survey { range, likely, hidden, evaluations })
+    Ok(Survey { range, likely, hidden, free, evaluations })
 }
 
 /// The nearest pixels of a map of another size.
@@ -95,54 +104,56 @@ fn at_size(map: &[bool], from: (usize, usize), (height, width): (usize, usize)) 
     (0..height).flat_map(|y| (0..width).map(move |x| at(y, x))).collect()
 }
 
-/// The pixels of the target about which a neighbour's own depth, found by the same sweep, says something else: it is hidden there,
-/// or depth is wrong. What the neighbour does not see is not disputed. Also how often a cost was evaluated.
-fn disputed(
+/// A neighbour's own inverse depth, found by the same sweep, and how often a cost was evaluated.
+fn backwards(
     pictures: &Pictures,
     config: &PatchMatchConfig,
     (neighbour, pose): (&Map, &Isometry3<f64>),
     inverse: &[f32],
     wide: (f64, f64),
-) -> Result<(Vec<bool>, usize)> {
+) -> Result<(Vec<f32>, usize)> {
     let back = Pictures {
         target: neighbour.clone(),
         neighbours: vec![pictures.target.clone()],
         camera: pictures.camera,
     };
-    let (height, width) = pictures.size();
-    let camera = &pictures.camera;
-    // Where the neighbour sees a pixel of the target, and its inverse depth there.
-    let seen = |i: usize| -> Option<(usize, f64)> {
-        let place = Point2::new((i % width) as f64, (i / width) as f64);
-        let x = f64::from(inverse[i]);
-        let seen = pose.rotation * camera.backproject(&place, 1.0).coords + pose.translation.vector * x;
-        let at = camera.project(&Point3::from(seen))?;
-        let (u, v) = (at.x.round(), at.y.round());
-        let inside = u >= 0.0 && v >= 0.0 && u < width as f64 && v < height as f64;
-        inside.then(|| (v as usize * width + u as usize, x / seen.z))
-    };
+    let frame = Frame { camera: pictures.camera, size: pictures.size() };
+    let there = |pixel: usize| frame.seen(frame.place(pixel), f64::from(inverse[pixel]), pose);
     // What is near may be nearer still to the neighbour.
-    let nearest = (0..height * width).filter_map(seen).map(|(_, x)| x).fold(wide.1, f64::max);
+    let nearest = (0..frame.len()).filter_map(there).map(|(_, x)| x).fold(wide.1, f64::max);
     let range = (0.7 * wide.0, nearest.min(NEARER * wide.1));
     let cost = back.cost(range, &config.census)?;
     let search = Search { config, cost: &cost };
     let swept = search.sweep(&flat(&cost, range.0, &[pose.inverse()])?, range, &mut [])?;
-    let other = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
-    let most = DISPUTED_PX / (camera.fx * pose.translation.vector.norm().max(1e-9));
-    let at = |i: usize| seen(i).is_some_and(|(there, x)| (f64::from(other[there]) - x).abs() > most);
-    Ok(((0..height * width).map(at).collect(), search.planes(range)))
+    Ok((swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?, search.planes(range)))
 }
 
-/// The inverse depth to expect at every pixel by a finer sweep: by what was `matched` and by where the sweep is sure.
+/// Of every pixel of the target whether a neighbour's own depth says something else, by more than `most`: it is hidden there, or depth
+/// is wrong. What the neighbour does not see is not disputed.
+fn disputed<'a>(
+    frame: &'a Frame,
+    pose: &'a Isometry3<f64>,
+    (inverse, other): (&'a [f32], &'a [f32]),
+    most: f64,
+) -> impl Iterator<Item = bool> + 'a {
+    (0..frame.len()).map(move |pixel| {
+        let seen = frame.seen(frame.place(pixel), f64::from(inverse[pixel]), pose);
+        seen.is_some_and(|(there, x)| (f64::from(other[there]) - x).abs() > most)
+    })
+}
+
+/// The inverse depth to expect at every pixel by a finer sweep: by what was `matched`, by where the sweep is sure, and by what neighbours
+/// look through.
 pub(super) fn expected(
     pictures: &Pictures,
     config: &PatchMatchConfig,
     cost: &CensusCost,
     swept: &Point,
     matched: &[Known],
+    free: &FreeSpace,
 ) -> Result<Option<Map>> {
     let known: Vec<Known> = matched.iter().copied().chain(sure(cost, swept)?).collect();
-    likely::inverse_depth(&known, &pictures.target, pictures.camera.fx, config.seed)
+    likely::inverse_depth(&known, &pictures.target, pictures.camera.fx, Some(free), config.seed)
 }
 
 /// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is
