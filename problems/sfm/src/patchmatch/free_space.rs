@@ -4,7 +4,7 @@ use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point2, Point3};
 
 /// Parallax by which a place may be nearer than what a neighbour sees, pixels, and how much more than that is clear.
-const THROUGH_PX: f64 = 4.0;
+const THROUGH_PX: f64 = 2.0;
 const CLEARLY_PX: f64 = 6.0;
 
 /// A camera and its image's height and width.
@@ -45,7 +45,7 @@ pub(super) struct FreeSpace {
 
 struct View {
     pose: Isometry3<f64>,
-    /// The neighbour's own inverse depth, where the target says the same; infinite elsewhere.
+    /// The neighbour's own inverse depth, where it is sure and the target says the same; infinite elsewhere.
     inverse: Vec<f64>,
 }
 
@@ -54,16 +54,23 @@ impl FreeSpace {
         Self { frame, scale, views: Vec::new() }
     }
 
-    /// With a neighbour at `pose` whose inverse depths are `own` and the target's `target`: they count where they differ by at most `most`.
-    pub(super) fn add(&mut self, pose: &Isometry3<f64>, own: &[f32], target: &[f32], most: f64) {
+    /// With a neighbour at `pose` whose inverse depths are `own`, infinite where they are not sure, and the target's `target`: they count
+    /// where they differ by at most `most`.
+    pub(super) fn add(
+        &mut self,
+        pose: &Isometry3<f64>,
+        own: impl Iterator<Item = f32>,
+        target: &[f32],
+        most: f64,
+    ) {
         let home = pose.inverse();
-        let confirmed = |(pixel, &own): (usize, &f32)| {
+        let confirmed = |(pixel, own): (usize, f32)| {
             let own = f64::from(own);
             let back = self.frame.seen(self.frame.place(pixel), own, &home);
             let agrees = back.is_some_and(|(there, x)| (f64::from(target[there]) - x).abs() <= most);
             if agrees { own } else { f64::INFINITY }
         };
-        let inverse = own.iter().enumerate().map(confirmed).collect();
+        let inverse = own.enumerate().map(confirmed).collect();
         self.views.push(View { pose: *pose, inverse });
     }
 
@@ -100,7 +107,7 @@ mod tests {
         let own: Vec<f32> = (0..frame.len()).map(at(15)).collect();
         let most = 2.0 / frame.camera.fx;
         let mut free = FreeSpace::new(frame, 0.5);
-        free.add(&pose, &own, &target, most);
+        free.add(&pose, own.into_iter(), &target, most);
         // Asked in an image of twice the size. The wall and the post may be where they are.
         let place = |column: f64| [2.0 * column, 60.0];
         assert_eq!(free.through(place(30.0), 0.25), 0.0);

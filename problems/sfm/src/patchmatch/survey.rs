@@ -84,13 +84,14 @@ pub(super) fn survey(
     let mut free = FreeSpace::new(frame, scale);
     let (mut hidden, mut evaluations) = (Vec::with_capacity(poses.len()), search.planes(wide) + 3);
     for (pose, neighbour) in poses.iter().zip(&pictures.neighbours) {
-        let (other, planes) = backwards(&pictures, config, (neighbour, pose), &inverse, wide)?;
+        let (other, gains, planes) = backwards(&pictures, config, (neighbour, pose), &inverse, wide)?;
         // Inverse depth that is as much parallax.
         let most = DISPUTED_PX / (focal_px * pose.translation.vector.norm().max(1e-9));
         let disputed: Vec<bool> = disputed(&frame, pose, (&inverse, &other), most).collect();
-        free.add(pose, &other, &inverse, most);
+        let surely = |(x, gain): (&f32, &f32)| if *gain > SURE_GAIN { *x } else { f32::INFINITY };
+        free.add(pose, other.iter().zip(&gains).map(surely), &inverse, most);
         hidden.push(at_size(&disputed, pictures.size(), full));
-        evaluations += planes;
+        evaluations += planes + 3;
     }
     let likely = likely::inverse_depth(&known, target, focal_px / scale, Some(&free), config.seed)?;
     let agreed = agreed(&known, full.1 as f64, focal_px / scale);
@@ -104,14 +105,14 @@ fn at_size(map: &[bool], from: (usize, usize), (height, width): (usize, usize)) 
     (0..height).flat_map(|y| (0..width).map(move |x| at(y, x))).collect()
 }
 
-/// A neighbour's own inverse depth, found by the same sweep, and how often a cost was evaluated.
+/// A neighbour's own inverse depth, found by the same sweep, how much it gains everywhere, and of how many planes the sweep is.
 fn backwards(
     pictures: &Pictures,
     config: &PatchMatchConfig,
     (neighbour, pose): (&Map, &Isometry3<f64>),
     inverse: &[f32],
     wide: (f64, f64),
-) -> Result<(Vec<f32>, usize)> {
+) -> Result<(Vec<f32>, Vec<f32>, usize)> {
     let back = Pictures {
         target: neighbour.clone(),
         neighbours: vec![pictures.target.clone()],
@@ -125,7 +126,8 @@ fn backwards(
     let cost = back.cost(range, &config.census)?;
     let search = Search { config, cost: &cost };
     let swept = search.sweep(&flat(&cost, range.0, &[pose.inverse()])?, range, &mut [])?;
-    Ok((swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?, search.planes(range)))
+    let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+    Ok((inverse, gains(&cost, &swept)?, search.planes(range)))
 }
 
 /// Of every pixel of the target whether a neighbour's own depth says something else, by more than `most`: it is hidden there, or depth
@@ -156,9 +158,8 @@ pub(super) fn expected(
     likely::inverse_depth(&known, &pictures.target, pictures.camera.fx, Some(free), config.seed)
 }
 
-/// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is
-/// and no neighbour disputes it.
-fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
+/// How much less the images agree where there is a little more or less parallax, at every pixel.
+fn gains(cost: &CensusCost, at: &Point) -> Result<Vec<f32>> {
     let step = SURE_PX / cost.camera().fx;
     let costs = |by: f64| -> Result<Vec<f32>> {
         let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + by)?)?;
@@ -166,16 +167,23 @@ fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
         Ok(cost.map_for("inverse_depth").map_err(unwrapped)?.flatten_all()?.to_vec1()?)
     };
     let (here, nearer, farther) = (costs(0.0)?, costs(step)?, costs(-step)?);
+    let sides = nearer.iter().zip(&farther).zip(here);
+    Ok(sides.map(|((nearer, farther), here)| nearer.min(*farther) - here).collect())
+}
+
+/// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is
+/// and no neighbour disputes it.
+fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
+    let gains = gains(cost, at)?;
     let inverse = at.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     let (height, width) = cost.size();
-    let gain = |i: usize| nearer[i].min(farther[i]) - here[i];
     let surest = |(top, left): (usize, usize)| {
         let rows = top..(top + SURE_CELL_PX).min(height);
         let pixels = rows.flat_map(|y| (left..(left + SURE_CELL_PX).min(width)).map(move |x| (y, x)));
         let index = |(y, x): (usize, usize)| y * width + x;
-        let best = pixels.max_by(|a, b| gain(index(*a)).total_cmp(&gain(index(*b))))?;
+        let best = pixels.max_by(|a, b| gains[index(*a)].total_cmp(&gains[index(*b)]))?;
         let known = Known { at: [best.1 as f64, best.0 as f64], inverse: f64::from(inverse[index(best)]) };
-        (gain(index(best)) > SURE_GAIN && !cost.is_hidden(index(best))).then_some(known)
+        (gains[index(best)] > SURE_GAIN && !cost.is_hidden(index(best))).then_some(known)
     };
     let lefts = |top: usize| (0..width).step_by(SURE_CELL_PX).map(move |left| (top, left));
     Ok((0..height).step_by(SURE_CELL_PX).flat_map(lefts).filter_map(surest).collect())
