@@ -54,42 +54,34 @@ const fn places() -> [[[usize; 4]; 4]; 4] {
     places
 }
 
+/// Where monomials of at most this degree begin.
+const FIRST: [usize; 4] = [19, 16, 10, 0];
+
 /// A polynomial in x, y and z of degree 3 at most, by [`MONOMIALS`].
 #[derive(Clone, Copy)]
 struct Polynomial {
     of: [f64; 20],
-    /// The first monomial that may not be 0: 16, 10 or 0 for degrees 1, 2 and 3.
-    first: usize,
+    degree: usize,
 }
 
 impl Polynomial {
-    const ZERO: Self = Self { of: [0.0; 20], first: 19 };
+    const ZERO: Self = Self { of: [0.0; 20], degree: 0 };
 
     fn plus(mut self, other: &Self, times: f64) -> Self {
         self.of.iter_mut().zip(&other.of).for_each(|(a, b)| *a += times * b);
-        Self { first: self.first.min(other.first), ..self }
+        Self { degree: self.degree.max(other.degree), ..self }
     }
 
     /// Degrees must not be more than 3 together.
     fn times(&self, other: &Self) -> Self {
-        let mut product = Self::ZERO;
-        for i in self.first..20 {
-            for j in other.first..20 {
+        let mut of = [0.0; 20];
+        for i in FIRST[self.degree]..20 {
+            for j in FIRST[other.degree]..20 {
                 let [x, y, z] = [0, 1, 2].map(|k| MONOMIALS[i][k] + MONOMIALS[j][k]);
-                let place = PLACES[x][y][z];
-                product.of[place] += self.of[i] * other.of[j];
-                product.first = product.first.min(place);
+                of[PLACES[x][y][z]] += self.of[i] * other.of[j];
             }
         }
-        let first = product.first;
-        product.first = if first < 10 {
-            0
-        } else if first < 16 {
-            10
-        } else {
-            first.min(16)
-        };
-        product
+        Self { of, degree: self.degree + other.degree }
     }
 }
 
@@ -118,7 +110,7 @@ fn essential(rays: &[[Vector3<f64>; 2]; 5]) -> Vec<Matrix3<f64>> {
     let entry = |i: usize, j: usize| {
         let mut of = [0.0; 20];
         (0..4).for_each(|k| of[16 + k] = basis[k][3 * i + j]);
-        Polynomial { of, first: 16 }
+        Polynomial { of, degree: 1 }
     };
     let e = [0, 1, 2].map(|i| [0, 1, 2].map(|j| entry(i, j)));
     let Some(action) = action(&equations(&e)) else { return Vec::new() };

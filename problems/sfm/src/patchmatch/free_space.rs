@@ -115,8 +115,8 @@ mod tests {
         // What the neighbour's post hides may be wall, but not post: the neighbour sees the wall there.
         assert_eq!(free.through(place(40.0), 0.25), 0.0);
         assert_eq!(free.through(place(40.0), 0.5), 1.0);
-        // What the target's own post hides is not known.
-        assert_eq!(free.through(place(61.0), 0.5), 0.0);
+        // What the neighbour sees and the target does not, because its own post hides it, does not count.
+        assert_eq!(free.through(place(70.0), 0.5), 0.0);
         // What the neighbour does not see, and what is no number.
         assert_eq!(free.through(place(1.0), 0.5), 0.0);
         assert_eq!(free.through(place(40.0), f64::NAN), 0.0);
