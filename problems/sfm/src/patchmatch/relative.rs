@@ -32,11 +32,14 @@ const KEYPOINTS: usize = 2500;
 const MOST_WIDE: usize = 960;
 /// Best poses by directions that are searched on.
 const FROM_DIRECTIONS: usize = 4;
-/// Sets of five matches that are drawn, and best poses of them that are searched on.
+/// Sets of five matches that are drawn.
 const SAMPLES: usize = 400;
-const FROM_SAMPLES: usize = 8;
+/// How many poses are searched on: as many as this number of matches would be judged with, within limits. Few matches are quickly judged,
+/// and have many basins.
+const JUDGED: usize = 6000;
+const SEARCHED: (usize, usize) = (12, 48);
 /// Rotations nearer than this to each other are alike, radians, and directions nearer than four times this.
-const ALIKE: f64 = 0.05;
+const ALIKE: f64 = 0.02;
 /// Where upright descriptors do not match, they are turned by as many parts of a full turn.
 const ROLLS: usize = 8;
 /// Fewer matches are not searched, and fewer that agree are chance.
@@ -96,8 +99,11 @@ fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relativ
     let harder_px = (soft_px * EPIPOLAR_PX).sqrt();
     let mut found = refined(matches, &starts, (soft_px, 0.3), 400, mixed(seed, 1))?;
     found.truncate(FROM_DIRECTIONS);
-    found.extend(sampled(matches, harder_px, mixed(seed, 2)));
-    for (kept, reach_px, step, evaluations) in [(12, harder_px, 0.1, 400), (4, EPIPOLAR_PX, 0.03, 1200)] {
+    let most = (JUDGED / matches.len()).clamp(SEARCHED.0, SEARCHED.1);
+    found.extend(sampled(matches, harder_px, most - FROM_DIRECTIONS, mixed(seed, 2)));
+    for (kept, reach_px, step, evaluations) in
+        [(most, harder_px, 0.1, 400), (most / 3, EPIPOLAR_PX, 0.03, 1200)]
+    {
         found = distinct(found, kept);
         let starts: Vec<_> = found.iter().map(|(_, pose)| *pose).collect();
         found = refined(matches, &starts, (reach_px, step), evaluations, mixed(seed, kept as u64))?;
@@ -125,7 +131,7 @@ fn distinct(all: Vec<(f64, Isometry3<f64>)>, most: usize) -> Vec<(f64, Isometry3
 
 /// Poses by five points each of matches drawn at random (RANSAC; Fischler & Bolles 1981), the best first, of those that are much alike
 /// only one. They reach basins that are narrow, such as those of driving ahead, and both of those where nearly all points are on a plane.
-fn sampled(matches: &EpipolarCost, reach_px: f64, seed: u64) -> Vec<(f64, Isometry3<f64>)> {
+fn sampled(matches: &EpipolarCost, reach_px: f64, most: usize, seed: u64) -> Vec<(f64, Isometry3<f64>)> {
     let drawn = |i: usize| {
         let mut rng = ChaCha8Rng::seed_from_u64(mixed(seed, i as u64));
         let picked = rand::seq::index::sample(&mut rng, matches.len(), 5);
@@ -135,7 +141,7 @@ fn sampled(matches: &EpipolarCost, reach_px: f64, seed: u64) -> Vec<(f64, Isomet
     };
     let mut drawn: Vec<_> = (0..SAMPLES).into_par_iter().flat_map_iter(drawn).collect();
     drawn.sort_by(|a, b| a.0.total_cmp(&b.0));
-    distinct(drawn, FROM_SAMPLES)
+    distinct(drawn, most)
 }
 
 /// Each start refined, best first; `step` is the first step of directions in radians, half of it that of rotations.
