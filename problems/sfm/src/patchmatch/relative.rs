@@ -37,7 +37,7 @@ const SAMPLES: usize = 400;
 /// How many poses are searched on: as many as this number of matches would be judged with, within limits. Few matches are quickly judged,
 /// and have many basins.
 const JUDGED: usize = 6000;
-const SEARCHED: (usize, usize) = (12, 48);
+const SEARCHED: (usize, usize) = (12, 64);
 /// Rotations nearer than this to each other are alike, radians, and directions nearer than four times this.
 const ALIKE: f64 = 0.02;
 /// Where upright descriptors do not match, they are turned by as many parts of a full turn.
