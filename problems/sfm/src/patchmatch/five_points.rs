@@ -75,10 +75,9 @@ impl Polynomial {
     /// Degrees must not be more than 3 together.
     fn times(&self, other: &Self) -> Self {
         let mut of = [0.0; 20];
-        for i in FIRST[self.degree]..20 {
-            for j in FIRST[other.degree]..20 {
-                let [x, y, z] = [0, 1, 2].map(|k| MONOMIALS[i][k] + MONOMIALS[j][k]);
-                of[PLACES[x][y][z]] += self.of[i] * other.of[j];
+        for (a, [u, v, w]) in self.of.iter().zip(MONOMIALS).skip(FIRST[self.degree]) {
+            for (b, [x, y, z]) in other.of.iter().zip(MONOMIALS).skip(FIRST[other.degree]) {
+                of[PLACES[u + x][v + y][w + z]] += a * b;
             }
         }
         Self { of, degree: self.degree + other.degree }
