@@ -98,16 +98,18 @@ impl EpipolarCost {
         let other = pose.rotation.inverse() * b.cross(&t);
         let norm = line.x * line.x + line.y * line.y + other.x * other.x + other.y * other.y;
         let squared = b.dot(&line).powi(2) / norm.max(1e-18) * self.focal_px * self.focal_px;
-        // z₂ b = z₁ R a + t, crossed with either ray.
         let cross = turned.cross(b);
-        if cross.norm() * self.focal_px > SIGN_PX * turned.norm() * b.norm() {
-            let (near, far) = (-t.cross(b).dot(&cross), -line.dot(&cross));
-            if near < 0.0 || far < 0.0 {
-                return 1.0;
-            }
+        let told = cross.norm() * self.focal_px > SIGN_PX * turned.norm() * b.norm();
+        if told && behind(&t, &line, b, &cross) {
+            return 1.0;
         }
         squared / (squared + reach_px * reach_px)
     }
+}
+
+/// Whether two rays meet behind one of the cameras: by z₂ b = z₁ R a + t, crossed with either ray. `line` is t × R a, `cross` is R a × b.
+pub(crate) fn behind(t: &Vector3<f64>, line: &Vector3<f64>, b: &Vector3<f64>, cross: &Vector3<f64>) -> bool {
+    -t.cross(b).dot(cross) < 0.0 || -line.dot(cross) < 0.0
 }
 
 #[cfg(test)]
