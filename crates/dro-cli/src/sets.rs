@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use dro_sfm::benchmark::{DataSet, Judging, SetOptions, Skipped};
+use dro_sfm::{
+    benchmark::{DataSet, Judging, SetOptions, Skipped},
+    sequence::Neighbours,
+};
 
 use crate::{
     frames::Frames,
@@ -56,10 +59,10 @@ impl Sets {
     }
 
     /// Opens everything, so that what is wrong is said before anything is solved.
-    pub fn open(&self, neighbours: &[i64]) -> Result<(Vec<DataSet>, Vec<Skipped>)> {
+    pub fn open(&self, neighbours: &Neighbours) -> Result<(Vec<DataSet>, Vec<Skipped>)> {
         let options = SetOptions {
             open: self.frames.options()?,
-            neighbours: neighbours.to_vec(),
+            neighbours: neighbours.clone(),
             skip_bad: self.skip_bad,
         };
         let (mut sets, mut skipped) = (Vec::new(), Vec::new());

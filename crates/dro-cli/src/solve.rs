@@ -9,6 +9,7 @@ use dro_sfm::{
     Solver,
     network::{DroNet, DroSolver, Iterations},
     patchmatch::{PatchMatchConfig, PatchMatchSolver},
+    sequence::Neighbours,
     weights::Weights,
 };
 
@@ -35,17 +36,11 @@ pub struct Solve {
     /// What finds depth and poses.
     #[arg(long, value_enum, default_value_t = OptimizerChoice::Dro)]
     optimizer: OptimizerChoice,
-    /// Neighbours of every frame, as offsets: 1 is the next image, -1 the one before. Frames at the ends use those
-    /// they have.
-    #[arg(
-        long,
-        value_name = "OFFSETS",
-        value_delimiter = ',',
-        default_value = "1,-1",
-        allow_hyphen_values = true,
-        value_parser = values::offset
-    )]
-    pub neighbours: Vec<i64>,
+    /// Neighbours of every frame: auto for the nearest before and after it that are far enough apart for depth to show (a
+    /// parallax of 1.8 % of the width), or offsets such as 1,-1: 1 is the next image, -1 the one before. Frames at the ends use
+    /// those they have.
+    #[arg(long, value_name = "auto|OFFSETS", default_value_t = Neighbours::Auto, allow_hyphen_values = true)]
+    pub neighbours: Neighbours,
     /// Height x width that images are brought to, rounded to what the optimizer accepts (multiples of 16 for dro)
     /// [default: that of the weights given; without --weights the images' own, at most 640 wide].
     #[arg(long, value_name = "HxW", value_parser = values::size)]

@@ -20,14 +20,6 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// An offset to a neighbour.
-pub fn offset(text: &str) -> Result<i64, String> {
-    match text.trim().parse() {
-        Ok(offset) if offset != 0 => Ok(offset),
-        _ => Err(format!("expected whole numbers other than 0, such as 1,-1, found {text:?}")),
-    }
-}
-
 /// A layout by its name.
 pub fn layout(text: &str) -> Result<Layout, String> {
     text.parse().map_err(|error: dro_sfm::Error| error.to_string())

@@ -31,7 +31,9 @@ fn pictures_of_a_long_run_are_bounded() {
 
 #[test]
 fn every_frame_gets_depth_whatever_the_neighbours() {
-    for (offsets, connected) in [("1", true), ("-1", true), ("2,1", true), ("2,-2", false), ("100", true)] {
+    for (offsets, connected) in
+        [("auto", true), ("1", true), ("-1", true), ("2,1", true), ("2,-2", false), ("100", true)]
+    {
         let out = tempfile::tempdir().unwrap();
         let said = learned(room(), out.path(), &format!("--neighbours {offsets}")).works();
         assert_eq!(finished(out.path()).len(), FRAMES, "{offsets}");
@@ -47,7 +49,7 @@ fn wrong_values_are_named() {
     let out = out.path();
     for (options, parts) in [
         ("--neighbours 0", &["--neighbours", "other than 0", "\"0\""][..]),
-        ("--neighbours 1,x", &["--neighbours", "\"x\""]),
+        ("--neighbours 1,x", &["--neighbours", "auto", "\"x\""]),
         ("--neighbours=", &["--neighbours", "\"\""]),
         ("--stride 0", &["--stride", "0"]),
         ("--stride 9", &["--stride 9", "at least 2 images", "found 1"]),

@@ -73,7 +73,7 @@ fn the_summary_says_what_was_run_and_how_it_went() {
     for (at, value) in [
         ("/settings/solver/optimizer", serde_json::json!("dro")),
         ("/settings/solver/stages", 1.into()),
-        ("/settings/run/neighbours", serde_json::json!([1, -1])),
+        ("/settings/run/neighbours", "auto".into()),
         ("/settings/input/stride", 2.into()),
         ("/layout", "frames-csv".into()),
         ("/depth_png_scale", serde_json::json!(1000.0)),

@@ -14,7 +14,7 @@ mod variant;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
 
-use std::time::Instant;
+use std::{cell::RefCell, time::Instant};
 
 use dro_core::{Bound, Budget, CostFunction, Observer, minimize};
 
@@ -85,9 +85,13 @@ pub fn ablate(
     reporter.begin(sets.iter().map(DataSet::targets).sum());
     let mut tally = Tally::new(&variants);
     let mut outcome = Ok(());
+    let reporter = RefCell::new(reporter);
+    let interrupted = || reporter.borrow().interrupted();
+    let (multiple, judging) = (solver.multiple_of(), &settings.judging);
     for set in &mut sets {
-        let walked = settings.walk.each(set, solver.multiple_of(), &settings.judging, &mut |target| {
-            tally.add(target.set, solve(target, solver, &variants, &settings.judging, reporter)?);
+        let walked = settings.walk.each(set, multiple, judging, &interrupted, &mut |target| {
+            let mut reporter = reporter.borrow_mut();
+            tally.add(target.set, solve(target, solver, &variants, judging, &**reporter)?);
             reporter.frame_done(&FrameSummary { name: target.name.clone(), ..FrameSummary::default() });
             Ok(())
         });
@@ -97,7 +101,7 @@ pub fn ablate(
             break;
         }
     }
-    reporter.finishing();
+    reporter.borrow_mut().finishing();
     report.interrupted = matches!(outcome, Err(Error::Interrupted));
     if report.interrupted {
         outcome = Ok(());

@@ -12,6 +12,7 @@ use crate::{
     network::{DroNet, Iterations},
     pipeline::Quiet,
     scene::{Room, hand_held_path, write_sequence},
+    sequence::Neighbours,
     weights::{ModelConfig, formula_weights},
 };
 
@@ -108,7 +109,11 @@ fn schedules_count_what_they_do() {
 }
 
 fn ablated(solver: &DroSolver, input: &Path, out: &Path) -> AblationReport {
-    let options = SetOptions { open: OpenOptions::default(), neighbours: vec![1], skip_bad: false };
+    let options = SetOptions {
+        open: OpenOptions::default(),
+        neighbours: Neighbours::Offsets(vec![1]),
+        skip_bad: false,
+    };
     let sets = vec![DataSet::open(input, &options).unwrap()];
     let settings = AblationSettings {
         out: out.to_path_buf(),
@@ -137,13 +142,23 @@ fn rows_are_what_the_solver_would_answer() {
         assert_ne!(row(other).cost, short.cost, "{other}");
     }
     // What a run of the solver itself comes to, on both images.
-    let set = SetOptions { open: OpenOptions::default(), neighbours: vec![1], skip_bad: false };
+    let set = SetOptions {
+        open: OpenOptions::default(),
+        neighbours: Neighbours::Offsets(vec![1]),
+        skip_bad: false,
+    };
     let mut costs = Vec::new();
     Walk { size: Some(SIZE), skip_bad: false }
-        .each(&mut DataSet::open(input.path(), &set).unwrap(), 16, &Judging::default(), &mut |target| {
-            costs.push(solver.solve(&target.views, &mut Unwatched)?.cost_end);
-            Ok(())
-        })
+        .each(
+            &mut DataSet::open(input.path(), &set).unwrap(),
+            16,
+            &Judging::default(),
+            &|| false,
+            &mut |target| {
+                costs.push(solver.solve(&target.views, &mut Unwatched)?.cost_end);
+                Ok(())
+            },
+        )
         .unwrap();
     let mean = 0.5 * (costs[0] + costs[1]);
     assert!((short.cost.unwrap() - mean).abs() < 1e-9 * mean.abs(), "{:?} {mean}", short.cost);

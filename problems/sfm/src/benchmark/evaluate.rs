@@ -1,6 +1,7 @@
 //! The evaluation itself.
 
 use std::{
+    cell::RefCell,
     fs, io,
     path::{Path, PathBuf},
     time::Instant,
@@ -174,8 +175,12 @@ fn evaluate_set(
     let own = folder.file(&set.name);
     let mut solved = Solved::default();
     let in_order = set.sequence().is_some();
-    let walked = settings.walk.each(set, solver.multiple_of(), &settings.judging, &mut |target| {
-        let (result, estimate) = evaluate_image(target, solver, settings, &own, reporter)?;
+    let (multiple, judging) = (solver.multiple_of(), &settings.judging);
+    let reporter = RefCell::new(reporter);
+    let interrupted = || reporter.borrow().interrupted();
+    let walked = settings.walk.each(set, multiple, judging, &interrupted, &mut |target| {
+        let mut reporter = reporter.borrow_mut();
+        let (result, estimate) = evaluate_image(target, solver, settings, &own, &**reporter)?;
         reporter.frame_done(&FrameSummary {
             name: result.name.clone(),
             cost_start: result.cost[0],

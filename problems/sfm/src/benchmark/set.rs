@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Result,
     data::{Frame, Intrinsics, Layout, Listed, OpenOptions, Sequence, demon_pairs, listed},
-    sequence::{Window, windows},
+    sequence::{Neighbours, Window, windows},
 };
 
 /// The parts of DeMoN's test set, by the beginnings of their pairs' names.
@@ -18,9 +18,8 @@ const SUBSETS: [&str; 4] = ["mvs", "rgbd", "sun3d", "scenes11"];
 pub struct SetOptions {
     /// Layout, stride and number of frames; of a DeMoN set stride and number count pairs.
     pub open: OpenOptions,
-    /// Neighbours of a target as offsets in a sequence. Of a pair the target is the first image, the others are its
-    /// neighbours.
-    pub neighbours: Vec<i64>,
+    /// Neighbours of a target in a sequence. Of a pair the target is the first image, the others are its neighbours.
+    pub neighbours: Neighbours,
     /// Whether a pair that cannot be opened is left out; otherwise it is an error.
     pub skip_bad: bool,
 }

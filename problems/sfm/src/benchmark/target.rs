@@ -107,7 +107,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Shows every target of a set to `visit`; what is left out is noted in the set.
+    /// Shows every target of a set to `visit`; what is left out is noted in the set. `interrupted` is asked while neighbours are chosen.
     ///
     /// Gives the (height, width) the solver saw, of the first source that could be opened.
     ///
@@ -118,6 +118,7 @@ impl Walk {
         set: &mut DataSet,
         multiple_of: usize,
         judging: &Judging,
+        interrupted: &dyn Fn() -> bool,
         visit: &mut dyn FnMut(&Target<'_>) -> Result<()>,
     ) -> Result<Option<(usize, usize)>> {
         let mut seen = None;
@@ -143,7 +144,9 @@ impl Walk {
                 }
             };
             seen = seen.or(Some(size));
-            for window in &source.windows {
+            let mut windows = source.windows.clone();
+            frames.select(&mut windows, set.sequence().is_some(), interrupted)?;
+            for window in &windows {
                 match self.target(set, source, &mut frames, window, judging) {
                     Ok(target) => visit(&target)?,
                     Err(error) => note(Some(named(window.target)), error)?,

@@ -13,6 +13,7 @@ use crate::{
     eval::{Crop, DepthMetrics},
     pipeline::Quiet,
     scene::{Room, hand_held_path, write_sequence},
+    sequence::Neighbours,
 };
 
 const SIZE: (usize, usize) = (64, 96);
@@ -57,7 +58,7 @@ fn room(folder: &Path, frames: usize) -> (Vec<Map>, Vec<Isometry3<f64>>) {
 }
 
 fn options(skip_bad: bool) -> SetOptions {
-    SetOptions { open: OpenOptions::default(), neighbours: vec![1, -1], skip_bad }
+    SetOptions { open: OpenOptions::default(), neighbours: Neighbours::Offsets(vec![1, -1]), skip_bad }
 }
 
 fn settings(out: &Path, skip_bad: bool) -> EvalSettings {

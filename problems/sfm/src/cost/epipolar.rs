@@ -79,9 +79,9 @@ impl EpipolarCost {
         self.left(rotation).map(term).sum::<f64>() / self.rays.len().max(1) as f64
     }
 
-    /// The median of those distances, pixels.
-    pub(crate) fn left_px(&self, rotation: &UnitQuaternion<f64>) -> f64 {
-        Sorted::new(self.left(rotation)).median().unwrap_or(0.0)
+    /// What so many thousandths of those distances are below, pixels: 500 for the median.
+    pub(crate) fn left_px(&self, rotation: &UnitQuaternion<f64>, permille: usize) -> f64 {
+        Sorted::new(self.left(rotation)).permille(permille).unwrap_or(0.0)
     }
 
     fn left(&self, rotation: &UnitQuaternion<f64>) -> impl Iterator<Item = f64> {

@@ -60,7 +60,7 @@ pub(super) struct Relative {
 impl Relative {
     /// How far apart the best rotation leaves matched points, the median in pixels.
     pub(super) fn parallax_px(&self) -> f64 {
-        self.matches.left_px(&self.still)
+        self.matches.left_px(&self.still, 500)
     }
 }
 
@@ -95,7 +95,7 @@ fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relativ
     let starts: Vec<Isometry3<f64>> =
         sphere(DIRECTIONS).map(|t| Isometry3::from_parts(Translation3::from(t), rotation)).collect();
     // As soft as what the rotation leaves is large: softer, and all directions seem alike.
-    let soft_px = (SOFT * matches.left_px(&rotation)).clamp(EPIPOLAR_PX, 12.0);
+    let soft_px = (SOFT * matches.left_px(&rotation, 500)).clamp(EPIPOLAR_PX, 12.0);
     let harder_px = (soft_px * EPIPOLAR_PX).sqrt();
     let mut found = refined(matches, &starts, (soft_px, 0.3), 400, mixed(seed, 1))?;
     found.truncate(FROM_DIRECTIONS);

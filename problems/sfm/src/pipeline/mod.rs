@@ -71,7 +71,7 @@ pub fn run(
     if count < 2 {
         return Err(Error::input(&sequence.root, "at least 2 images", format!("{count}")));
     }
-    let windows = windows(count, &settings.neighbours)?;
+    let mut windows = windows(count, &settings.neighbours)?;
     let (size, rounded) = fitting(settings.size, solver.multiple_of())?;
     let mut frames = PreparedFrames::new(sequence, intrinsics, size)?;
     let out = OutputFolder::create(&settings.out, settings.overwrite, png_scale(solver.max_depth() as f32))?;
@@ -97,24 +97,25 @@ pub fn run(
     let mut solved = Vec::with_capacity(count);
     let mut curves = Vec::new();
     reporter.begin(count);
-    let mut outcome = Ok(());
-    for window in windows {
-        match frame::solve(sequence, &mut frames, solver, settings, window, &out, reporter) {
-            Ok((frame, result, curve)) => {
-                reporter.frame_done(&frame);
-                summary.frames.push(frame);
-                solved.push(result);
-                curves.push(curve);
-            }
-            Err(Error::Interrupted) => {
-                summary.interrupted = true;
-                break;
-            }
-            Err(error) => {
-                outcome = Err(error);
+    let mut outcome = frames.select(&mut windows, true, &|| reporter.interrupted());
+    if outcome.is_ok() {
+        for window in windows {
+            outcome = frame::solve(sequence, &mut frames, solver, settings, window, &out, reporter).map(
+                |(frame, result, curve)| {
+                    reporter.frame_done(&frame);
+                    summary.frames.push(frame);
+                    solved.push(result);
+                    curves.push(curve);
+                },
+            );
+            if outcome.is_err() {
                 break;
             }
         }
+    }
+    summary.interrupted = matches!(outcome, Err(Error::Interrupted));
+    if summary.interrupted {
+        outcome = Ok(());
     }
     reporter.finishing();
     // The first error is the one to report: what comes after a full disk fails for the same reason.

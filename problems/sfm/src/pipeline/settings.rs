@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sequence::Neighbours;
+
 /// Which files are written for every frame and for the sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,8 +38,8 @@ pub struct RunSettings {
     pub overwrite: bool,
     /// (height, width) that images are brought to; rounded to what the solver accepts.
     pub size: (usize, usize),
-    /// Neighbours of a target, as offsets in the sequence.
-    pub neighbours: Vec<i64>,
+    /// Neighbours of a target.
+    pub neighbours: Neighbours,
     /// Which files to write.
     pub formats: Vec<Format>,
     /// Curves, and pictures of updates.
@@ -52,7 +54,7 @@ impl Default for RunSettings {
             out: "out".into(),
             overwrite: false,
             size: (240, 320),
-            neighbours: vec![1, -1],
+            neighbours: Neighbours::Auto,
             formats: Format::ALL.to_vec(),
             trace: false,
             max_points: 1_000_000,

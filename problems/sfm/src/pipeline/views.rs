@@ -1,6 +1,6 @@
 //! Images of a sequence, prepared as the solver wants them and kept only while a window needs them.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use candle_core::{Device, Tensor};
 use dro_vision::Pinhole;
@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use crate::{
     Error, Result, Views,
     data::{self, CameraModel, Frame, ImageLimits, Intrinsics, Sequence, prepare},
-    sequence::Window,
+    patchmatch::Described,
+    sequence::{REACH, Window, connect, select},
 };
 
 /// The (height, width) that all readable images have, from their headers.
@@ -48,6 +49,9 @@ pub fn default_size((height, width): (usize, usize)) -> (usize, usize) {
     if width <= 640 { (height, width) } else { ((height * 640).div_ceil(width), 640) }
 }
 
+/// Images farther from the target than this are not kept for later windows.
+const KEPT: usize = 8;
+
 /// The frames of a run with their cameras, and a small cache of prepared images.
 pub(crate) struct PreparedFrames<'a> {
     frames: &'a [Frame],
@@ -84,15 +88,58 @@ impl<'a> PreparedFrames<'a> {
         self.cameras.get(index)
     }
 
+    /// Fills windows that have no neighbours yet with those that the images show to be far enough apart; `connected` where there is
+    /// to be one trajectory of all targets.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if `interrupted` says so.
+    pub(crate) fn select(
+        &self,
+        windows: &mut [Window],
+        connected: bool,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        if windows.iter().all(|window| !window.neighbours.is_empty()) {
+            return Ok(());
+        }
+        let mut described = BTreeMap::new();
+        select(windows, self.frames.len(), &mut |first, second| {
+            if interrupted() {
+                return Err(Error::Interrupted);
+            }
+            described.retain(|index, _| index + 2 * REACH >= second);
+            for index in [first, second] {
+                if let Entry::Vacant(entry) = described.entry(index) {
+                    entry.insert(self.described(index)?);
+                }
+            }
+            match (&described[&first], &described[&second]) {
+                (Some(first), Some(second)) => first.overlap(second).map(Some),
+                _ => Ok(None),
+            }
+        })?;
+        if connected {
+            connect(windows, self.frames.len());
+        }
+        Ok(())
+    }
+
+    /// The corners of an image; `None` if it cannot be read, which is said when its turn comes.
+    fn described(&self, index: usize) -> Result<Option<Described>> {
+        match self.load(index) {
+            Ok((image, camera)) => Described::new(&image, &camera).map(Some),
+            Err(Error::Input { .. } | Error::Io { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The target and its readable neighbours, and the window that has only those. Images far from the window are
     /// forgotten.
     ///
     /// A broken image ends a run when it is the target; until then, frames do with the neighbours they have.
     pub(crate) fn views(&mut self, window: &Window) -> Result<(Views, Window)> {
         let target = window.target;
-        let all = || window.neighbours.iter().copied().chain([target]);
-        let reach = all().min().unwrap_or(target)..=all().max().unwrap_or(target);
-        self.forget_outside(&reach);
+        self.forget_all_but(window);
         let (image, camera) = self.prepared(target)?;
         let mut views = Views { target: image, neighbours: Vec::new(), camera };
         let mut used = Window { target, neighbours: Vec::new() };
@@ -118,17 +165,27 @@ impl<'a> PreparedFrames<'a> {
         if let Some(found) = self.cache.get(&index) {
             return Ok(found.clone());
         }
-        let (Some(frame), Some(camera)) = (self.frames.get(index), self.cameras.get(index)) else {
-            return Err(Error::argument("frame", format!("below {}", self.frames.len()), index));
-        };
-        let rgb = frame.load_rgb(&ImageLimits::default())?;
-        let prepared = prepare(&rgb, camera, self.size, &Device::Cpu)?;
+        let prepared = self.load(index)?;
         self.cache.insert(index, prepared.clone());
         Ok(prepared)
     }
 
-    fn forget_outside(&mut self, reach: &RangeInclusive<usize>) {
-        self.cache.retain(|index, _| reach.contains(index));
+    fn load(&self, index: usize) -> Result<(Tensor, Pinhole)> {
+        let (Some(frame), Some(camera)) = (self.frames.get(index), self.cameras.get(index)) else {
+            return Err(Error::argument("frame", format!("below {}", self.frames.len()), index));
+        };
+        let rgb = frame.load_rgb(&ImageLimits::default())?;
+        prepare(&rgb, camera, self.size, &Device::Cpu)
+    }
+
+    /// Images within the reach of a window will be wanted again soon, if they are not too many.
+    fn forget_all_but(&mut self, window: &Window) {
+        let used = || window.neighbours.iter().copied().chain([window.target]);
+        let near = window.target.saturating_sub(KEPT)..=window.target + KEPT;
+        let reach = used().min().unwrap_or(0)..=used().max().unwrap_or(0);
+        self.cache.retain(|index, _| {
+            (near.contains(index) && reach.contains(index)) || used().any(|frame| frame == *index)
+        });
     }
 
     /// A window has one camera; sequences mixed from several are refused rather than solved wrongly.
@@ -151,4 +208,38 @@ impl<'a> PreparedFrames<'a> {
 
 fn in_words(Pinhole { fx, fy, cx, cy, .. }: &Pinhole) -> String {
     format!("fx {fx:.2}, fy {fy:.2}, cx {cx:.2}, cy {cy:.2}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use nalgebra::Isometry3;
+
+    use super::*;
+    use crate::{
+        scene::{Room, write_sequence},
+        sequence::{Neighbours, windows},
+    };
+
+    /// A camera that moves to the right, so many metres per frame, and the windows of its frames.
+    fn chosen(step: f64) -> Vec<Vec<usize>> {
+        let folder = tempfile::tempdir().unwrap();
+        let (size, count) = ((192, 256), 7);
+        let camera = Pinhole::from_fov_deg(65.0, size.0, size.1).unwrap();
+        let path: Vec<_> = (0..count).map(|i| Isometry3::translation(step * i as f64, 0.0, 0.0)).collect();
+        write_sequence(folder.path(), &Room::new(3), &camera, size, &path).unwrap();
+        let sequence = Sequence::open(folder.path(), None).unwrap();
+        let frames = PreparedFrames::new(&sequence, None, size).unwrap();
+        let mut windows = windows(count, &Neighbours::Auto).unwrap();
+        assert!(matches!(frames.select(&mut windows, true, &|| true), Err(Error::Interrupted)));
+        frames.select(&mut windows, true, &|| false).unwrap();
+        windows.into_iter().map(|window| window.neighbours).collect()
+    }
+
+    #[test]
+    fn neighbours_are_chosen_by_what_images_show() {
+        let (slow, fast) = (chosen(0.01), chosen(0.3));
+        assert!(slow[0][0] > 2 && slow[6][0] < 4, "{slow:?}");
+        assert_eq!(fast[1..6], [[2, 0], [3, 1], [4, 2], [5, 3], [6, 4]]);
+    }
 }

@@ -2,12 +2,16 @@
 
 mod chain;
 mod fuse;
+mod neighbours;
 mod ratio;
+mod selection;
 mod windows;
 
 pub use chain::{Chain, ChainOptions, FrameEstimate, Link, chain};
 pub use fuse::{FuseOptions, PosedFrame, fuse};
+pub use neighbours::Neighbours;
 pub use ratio::Ratio;
+pub(crate) use selection::{Overlap, REACH, connect, select};
 pub use windows::{Window, windows};
 
 #[cfg(test)]

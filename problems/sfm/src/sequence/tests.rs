@@ -47,7 +47,7 @@ impl Sequence {
                 neighbours: window.neighbours.into_iter().map(pose).collect(),
             }
         };
-        windows(FRAMES, offsets).unwrap().into_iter().map(estimate).collect()
+        windows(FRAMES, &Neighbours::Offsets(offsets.to_vec())).unwrap().into_iter().map(estimate).collect()
     }
 
     /// Largest position error, as a share of the mean baseline, and largest rotation error.

@@ -1,5 +1,6 @@
 //! Which frames are solved together.
 
+use super::Neighbours;
 use crate::{Error, Result};
 
 /// A target frame and the frames that help it.
@@ -7,11 +8,12 @@ use crate::{Error, Result};
 pub struct Window {
     /// Number of the target frame.
     pub target: usize,
-    /// Numbers of its neighbours, at least one, in the order of the offsets.
+    /// Numbers of its neighbours, in the order of the offsets; none where they are chosen when the target's turn comes.
     pub neighbours: Vec<usize>,
 }
 
-/// One window per frame: frame `i` with the neighbours `i + offset`.
+/// One window per frame: with [`Neighbours::Offsets`] frame `i` and its neighbours `i + offset`, with [`Neighbours::Auto`] without
+/// neighbours yet.
 ///
 /// Neighbours before the first or after the last frame are dropped. If none is left, the offsets are mirrored (so the
 /// last frame of a sequence solved with offset 1 uses the frame before it); if those do not exist either, the frame uses
@@ -22,18 +24,19 @@ pub struct Window {
 ///
 /// # Example
 /// ```
-/// use dro_sfm::sequence::windows;
-/// let windows = windows(3, &[1, -1])?;
+/// use dro_sfm::sequence::{Neighbours, windows};
+/// let windows = windows(3, &Neighbours::Offsets(vec![1, -1]))?;
 /// assert_eq!(windows.iter().map(|w| w.neighbours.clone()).collect::<Vec<_>>(), [vec![1], vec![2, 0], vec![1]]);
 /// # Ok::<(), dro_sfm::Error>(())
 /// ```
-pub fn windows(frames: usize, offsets: &[i64]) -> Result<Vec<Window>> {
+pub fn windows(frames: usize, neighbours: &Neighbours) -> Result<Vec<Window>> {
     if frames < 2 {
         return Err(Error::argument("frames", "at least 2", frames));
     }
-    if offsets.is_empty() || offsets.contains(&0) {
-        return Err(Error::argument("offsets", "one or more numbers other than 0", format!("{offsets:?}")));
-    }
+    neighbours.check()?;
+    let Neighbours::Offsets(offsets) = neighbours else {
+        return Ok((0..frames).map(|target| Window { target, neighbours: Vec::new() }).collect());
+    };
     let neighbours = |target: usize, sign: i64| -> Vec<usize> {
         let mut found: Vec<usize> = Vec::new();
         for &offset in offsets {
@@ -62,6 +65,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn windows(frames: usize, offsets: &[i64]) -> Result<Vec<Window>> {
+        super::windows(frames, &Neighbours::Offsets(offsets.to_vec()))
+    }
 
     #[test]
     fn ends_use_what_they_have() {
