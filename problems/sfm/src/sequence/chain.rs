@@ -13,7 +13,7 @@
 //! `s_a` and of `T_{a←b}⁻¹` with its translation times `s_b` (slerp of rotations, mean of translations).
 //!
 //! Frames are chained from frame 0 (the world) along the shortest steps that exist: neighbours in time first, pairs
-//! that know each other in both directions before others.
+//! that know each other in both directions before others. Then all that windows know of each other is averaged.
 
 use std::{
     cmp::Reverse,
@@ -24,6 +24,7 @@ use dro_vision::Pinhole;
 use nalgebra::Isometry3;
 use serde::{Deserialize, Serialize};
 
+use super::average::{Edge, average};
 use super::ratio::{Ratio, log_ratios, robust};
 use crate::{Error, Map, Result};
 
@@ -138,7 +139,13 @@ pub fn chain(frames: &[FrameEstimate], options: &ChainOptions) -> Result<Chain> 
         let expected = "windows that connect every frame with frame 0 (an offset of 1 or -1 does)";
         return Err(Error::argument("windows", expected, format!("no connection to frames {lost:?}")));
     }
-    let (world_from_camera, scales) = placed.into_iter().flatten().unzip();
+    let (mut world_from_camera, mut scales): (Vec<_>, Vec<_>) = placed.into_iter().flatten().unzip();
+    let edge = |(&(a, b), pair): (&(usize, usize), &Pair)| {
+        let log_ratio = link(frames, a, b, pair, options).ratio.map(|ratio| ratio.value.ln());
+        Edge { a, b, b_from_a: pair.b_from_a, a_from_b: pair.a_from_b, log_ratio }
+    };
+    let edges: Vec<Edge> = pairs.iter().map(edge).collect();
+    average(&edges, &mut world_from_camera, &mut scales);
     Ok(Chain { world_from_camera, scales, links })
 }
 

@@ -1,5 +1,6 @@
 //! From windows to one trajectory: a consistent scale, fused points.
 
+mod average;
 mod chain;
 mod fuse;
 mod neighbours;
