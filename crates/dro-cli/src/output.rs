@@ -39,6 +39,10 @@ pub struct Output {
     /// overlap with the warped neighbours at every update (at most 32 per frame, evenly spread).
     #[arg(long)]
     trace: bool,
+    /// In the end, replace each depth map by the median of what all frames around it say of it: some percent better, half a second
+    /// per frame.
+    #[arg(long)]
+    fuse_depth: bool,
     /// What to write besides summary.json, separated by commas [default: everything].
     #[arg(long, value_enum, value_delimiter = ',')]
     format: Vec<FormatChoice>,
@@ -69,6 +73,7 @@ impl Output {
             size,
             neighbours: solve.neighbours.clone(),
             formats,
+            fuse_depth: self.fuse_depth,
             trace: self.trace,
             ..RunSettings::default()
         };

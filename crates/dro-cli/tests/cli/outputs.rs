@@ -1,6 +1,6 @@
 //! What a run leaves behind.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use candle_core::Tensor;
 
@@ -100,6 +100,20 @@ fn only_the_wanted_formats_are_written() {
         "trajectory.tum.txt",
     ];
     assert_eq!(files(out.path()), expected);
+}
+
+#[test]
+fn depth_is_fused_over_frames_where_that_is_asked_for() {
+    let (own, fused) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    learned(room(), own.path(), "--format npy").works();
+    learned(room(), fused.path(), "--format npy --fuse-depth").works();
+    assert_eq!(files(own.path()), files(fused.path()));
+    let depth = |out: &Path| fs::read(out.join("depth/000002.npy")).unwrap();
+    assert_eq!(depth(own.path()).len(), depth(fused.path()).len());
+    assert_ne!(depth(own.path()), depth(fused.path()));
+    assert!(notes(fused.path()).contains("depth of 5 of 5 frames is fused"), "{}", notes(fused.path()));
+    let abs_rel = |out: &Path| summary(out)["mean_metrics"]["abs_rel"].as_f64().unwrap();
+    assert_ne!(abs_rel(own.path()), abs_rel(fused.path()));
 }
 
 #[test]

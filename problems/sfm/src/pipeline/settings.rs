@@ -42,6 +42,8 @@ pub struct RunSettings {
     pub neighbours: Neighbours,
     /// Which files to write.
     pub formats: Vec<Format>,
+    /// Whether depth maps are fused over frames in the end (see [`fuse_depth`](crate::sequence::fuse_depth)), and written again.
+    pub fuse_depth: bool,
     /// Curves, and pictures of updates.
     pub trace: bool,
     /// Points in `points.ply`, at most.
@@ -56,6 +58,7 @@ impl Default for RunSettings {
             size: (240, 320),
             neighbours: Neighbours::Auto,
             formats: Format::ALL.to_vec(),
+            fuse_depth: false,
             trace: false,
             max_points: 1_000_000,
         }

@@ -3,7 +3,7 @@
 use nalgebra::Isometry3;
 
 use crate::{
-    Estimate, Result,
+    Map, Result,
     data::{CameraModel, Frame, prepare_depth},
     eval::{DepthMetrics, DepthOptions, depth_metrics, rotation_error_rad, translation_direction_error_rad},
     export::summary::NeighbourSummary,
@@ -13,10 +13,10 @@ use crate::{
 pub(super) fn depth_errors(
     frame: &Frame,
     camera: &CameraModel,
-    estimate: &Estimate,
+    inv_depth: &Map,
 ) -> Result<Option<DepthMetrics>> {
     let (Some(depth), Some(file)) = (frame.load_depth()?, &frame.depth) else { return Ok(None) };
-    let predicted = estimate.inv_depth.inverted();
+    let predicted = inv_depth.inverted();
     let truth = prepare_depth(&depth, &file.sensor, camera, (predicted.height(), predicted.width()))?;
     let options =
         DepthOptions { min_depth_m: 0.1, max_depth_m: 80.0, median_scaling: true, ..DepthOptions::default() };

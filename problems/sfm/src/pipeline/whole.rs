@@ -4,7 +4,7 @@ use nalgebra::Isometry3;
 
 use super::{Format, OutputFolder, RunSettings, frame::Solved};
 use crate::{
-    Error, Result,
+    Error, Map, Result,
     data::{Frame, Sequence},
     eval::{Align, DepthMetrics, ate},
     export::{
@@ -13,29 +13,38 @@ use crate::{
         summary::Summary,
         trajectory::{Stamped, write_kitti, write_tum},
     },
-    sequence::{Chain, ChainOptions, FrameEstimate, FuseOptions, PosedFrame, chain, fuse},
+    sequence::{
+        Chain, ChainOptions, DepthFusionOptions, FrameEstimate, FuseOptions, PosedFrame, chain, fuse,
+        fuse_depth,
+    },
 };
 
-/// Curves, trajectory, points and means, of the frames that are there.
+/// How far the inverse depth of the frame of a number is from the truth, where there is one.
+pub(super) type DepthErrors<'a> = dyn Fn(usize, &Map) -> Result<Option<DepthMetrics>> + 'a;
+
+/// Curves, trajectory, points, fused depth and means, of the frames that are there.
 pub(super) fn finish(
     sequence: &Sequence,
     solved: Vec<Solved>,
     all_curves: &[Curve],
     settings: &RunSettings,
     out: &OutputFolder,
+    (depth_errors, interrupted): (&DepthErrors<'_>, &dyn Fn() -> bool),
     summary: &mut Summary,
 ) -> Result<()> {
     if settings.trace {
         curves::write_csv(out.file("curves.csv"), all_curves)?;
         curves::write_svg(out.file("curves.svg"), all_curves, &Drawing::default())?;
     }
-    summary.mean_metrics =
-        DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
     let neighbours = || summary.frames.iter().flat_map(|frame| &frame.neighbours);
     let rotation = mean(neighbours().filter_map(|n| n.rotation_error_deg));
     let translation = mean(neighbours().filter_map(|n| n.translation_error_deg));
     (summary.mean_rotation_error_deg, summary.mean_translation_error_deg) = (rotation, translation);
-    trajectory_and_points(sequence, solved, settings, out, summary)
+    let outcome =
+        trajectory_and_points(sequence, solved, settings, out, (depth_errors, interrupted), summary);
+    summary.mean_metrics =
+        DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
+    outcome
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -49,6 +58,7 @@ fn trajectory_and_points(
     solved: Vec<Solved>,
     settings: &RunSettings,
     out: &OutputFolder,
+    (depth_errors, interrupted): (&DepthErrors<'_>, &dyn Fn() -> bool),
     summary: &mut Summary,
 ) -> Result<()> {
     if solved.is_empty() {
@@ -79,21 +89,29 @@ fn trajectory_and_points(
     if settings.wants(Format::Trajectory) {
         write_trajectory(&sequence.frames, &chained, out)?;
     }
+    let posed = estimates.iter().zip(&pictures).zip(chained.world_from_camera.iter().zip(&chained.scales));
+    let frames: Vec<PosedFrame<'_>> = posed
+        .map(|((estimate, rgb), (&world_from_camera, &scale))| PosedFrame {
+            inv_depth: &estimate.inv_depth,
+            rgb,
+            camera: estimate.camera,
+            world_from_camera,
+            scale,
+        })
+        .collect();
     if settings.wants(Format::Ply) {
-        let frames: Vec<PosedFrame<'_>> = estimates
-            .iter()
-            .zip(&pictures)
-            .zip(chained.world_from_camera.iter().zip(&chained.scales))
-            .map(|((estimate, rgb), (&world_from_camera, &scale))| PosedFrame {
-                inv_depth: &estimate.inv_depth,
-                rgb,
-                camera: estimate.camera,
-                world_from_camera,
-                scale,
-            })
-            .collect();
         let options = FuseOptions { max_points: settings.max_points, ..FuseOptions::default() };
         write_ply(out.file("points.ply"), &fuse(&frames, &options)?)?;
+    }
+    if settings.fuse_depth {
+        let mut fused = 0;
+        for (index, frame) in summary.frames.iter_mut().enumerate().take_while(|_| !interrupted()) {
+            let inv_depth = fuse_depth(&frames, index, &DepthFusionOptions::default())?;
+            out.write_depth(&frame.name, &inv_depth, settings)?;
+            frame.metrics = depth_errors(index, &inv_depth)?;
+            fused += 1;
+        }
+        summary.notes.push(format!("depth of {fused} of {} frames is fused over frames", frames.len()));
     }
     Ok(())
 }

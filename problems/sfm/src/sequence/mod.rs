@@ -3,6 +3,7 @@
 mod average;
 mod chain;
 mod fuse;
+mod fuse_depth;
 mod neighbours;
 mod ratio;
 mod selection;
@@ -10,6 +11,7 @@ mod windows;
 
 pub use chain::{Chain, ChainOptions, FrameEstimate, Link, chain};
 pub use fuse::{FuseOptions, PosedFrame, fuse};
+pub use fuse_depth::{DepthFusionOptions, fuse_depth};
 pub use neighbours::Neighbours;
 pub use ratio::Ratio;
 pub(crate) use selection::{Overlap, REACH, connect, select};

@@ -219,3 +219,59 @@ fn fusion_of_nothing_is_nothing_and_bad_input_is_named() {
     assert!(fuse(&[PosedFrame { rgb: &rgb, scale: f64::NAN, ..frame }], &FuseOptions::default()).is_err());
     assert_eq!(fuse(&[PosedFrame { rgb: &rgb, ..frame }], &FuseOptions::default()).unwrap(), []);
 }
+
+#[test]
+fn depth_fused_over_frames_is_better_than_that_of_each() {
+    let sequence = Sequence::new(2);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let estimates = sequence.estimates(&[1, -1]);
+    // Patches are wrong by up to a tenth; one is three times too near, and in one nothing is known.
+    let patches = |_| (0..48).map(|_| rng.random_range(0.9..1.1f32)).collect::<Vec<f32>>();
+    let factors: Vec<Vec<f32>> = (0..FRAMES).map(patches).collect();
+    const NEAR: usize = 13;
+    const UNKNOWN: usize = 29;
+    let patch = |i: usize| (i / SIZE.1 / 8) * 8 + i % SIZE.1 / 8;
+    let maps: Vec<Map> = estimates
+        .iter()
+        .zip(&factors)
+        .enumerate()
+        .map(|(frame, (estimate, factors))| {
+            let factor = |i: usize| match (frame, patch(i)) {
+                (3, NEAR) => 3.0,
+                (3, UNKNOWN) => 0.0,
+                (_, patch) => factors[patch],
+            };
+            let values = estimate.inv_depth.values().iter().enumerate();
+            Map::new(SIZE.0, SIZE.1, values.map(|(i, x)| x * factor(i)).collect()).unwrap()
+        })
+        .collect();
+    let frames: Vec<PosedFrame<'_>> = (0..FRAMES)
+        .map(|i| PosedFrame {
+            inv_depth: &maps[i],
+            rgb: &sequence.views[i].rgb,
+            camera: sequence.camera,
+            world_from_camera: sequence.path[i],
+            scale: sequence.units[i],
+        })
+        .collect();
+    let error = |frame: usize, map: &Map, of: &dyn Fn(usize) -> bool| {
+        let truth = sequence.views[frame].depth.values();
+        let pairs = map.values().iter().zip(truth).enumerate().filter(|(i, _)| of(*i));
+        let errors =
+            pairs.map(|(_, (x, depth))| f64::from((x * depth / sequence.units[frame] as f32 - 1.0).abs()));
+        let errors: Vec<f64> = errors.collect();
+        errors.iter().sum::<f64>() / errors.len() as f64
+    };
+    let options = DepthFusionOptions::default();
+    let fused: Vec<Map> = (0..FRAMES).map(|i| fuse_depth(&frames, i, &options).unwrap()).collect();
+    let sum = |maps: &[Map]| maps.iter().enumerate().map(|(i, map)| error(i, map, &|_| true)).sum::<f64>();
+    assert!(sum(&fused) < 0.7 * sum(&maps), "{} {}", sum(&fused), sum(&maps));
+    for patched in [NEAR, UNKNOWN] {
+        let left = error(3, &fused[3], &|i| patch(i) == patched);
+        assert!(left < 0.1, "{patched}: {left}");
+    }
+
+    let alone = DepthFusionOptions { reach: 0, ..options };
+    assert_eq!(fuse_depth(&frames, 3, &alone).unwrap().values(), maps[3].values());
+    assert!(fuse_depth(&frames, FRAMES, &options).is_err());
+}
