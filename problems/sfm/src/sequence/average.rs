@@ -76,13 +76,23 @@ fn scale(edges: &[Edge], scales: &mut [f64]) {
 }
 
 fn positions(edges: &[Edge], poses: &mut [Isometry3<f64>], scales: &[f64]) {
+    let lengths = edges.iter().flat_map(|edge| {
+        let of = |pose: Option<Isometry3<f64>>, scale: f64| {
+            pose.map(|pose| pose.translation.vector.norm() * scale)
+        };
+        [of(edge.b_from_a, scales[edge.a]), of(edge.a_from_b, scales[edge.b])]
+    });
+    // Two frames from one place weigh as much as two that are near each other.
+    let longest = lengths.flatten().fold(0.0, f64::max);
+    if longest == 0.0 {
+        return;
+    }
+    let least = 1e-4 * longest;
     for _ in 0..ROUNDS {
         let off = |a: usize, b: usize, b_from_a: &Isometry3<f64>| {
             let step = poses[a].rotation * b_from_a.inverse().translation.vector * scales[a];
             let off = step - (poses[b].translation.vector - poses[a].translation.vector);
-            // A direction is off by a part of the distance, so near frames know better where they stand.
-            let length = step.norm().max(1e-9);
-            let weight = (off.norm() / length).max(SMALL_PART).recip() / (length * length);
+            let weight = off.norm().max(SMALL_PART * step.norm()).max(least).recip();
             Term { a, b, off, weight }
         };
         let of = |edge: &Edge| {
@@ -279,5 +289,11 @@ mod tests {
         average(&[edge(0, 1, Some(2f64.ln())), edge(1, 2, None)], &mut poses, &mut scales);
         assert!((scales[2] - 2.0).abs() < 1e-9 && (poses[2].translation.x - 3.0).abs() < 1e-9);
         average(&[], &mut [], &mut []);
+        // From one place.
+        let still = || Some(Isometry3::identity());
+        let edge = |a, b| Edge { a, b, b_from_a: still(), a_from_b: still(), log_ratio: Some(0.0) };
+        let mut poses = [0.0, 0.0, 0.0].map(|x| Isometry3::translation(x, 0.0, 0.0));
+        average(&[edge(0, 1), edge(1, 2)], &mut poses, &mut [1.0; 3]);
+        assert!(poses.iter().all(|pose| *pose == Isometry3::identity()));
     }
 }
