@@ -50,6 +50,19 @@ impl Sequence {
         windows(FRAMES, &Neighbours::Offsets(offsets.to_vec())).unwrap().into_iter().map(estimate).collect()
     }
 
+    fn posed<'a>(&'a self, maps: &'a [Map], poses: &[Isometry3<f64>], scales: &[f64]) -> Vec<PosedFrame<'a>> {
+        let views = self.views.iter().zip(maps).zip(poses.iter().zip(scales));
+        views
+            .map(|((view, inv_depth), (&world_from_camera, &scale))| PosedFrame {
+                inv_depth,
+                rgb: &view.rgb,
+                camera: self.camera,
+                world_from_camera,
+                scale,
+            })
+            .collect()
+    }
+
     /// Largest position error, as a share of the mean baseline, and largest rotation error.
     fn errors(&self, chain: &Chain) -> (f64, f64) {
         let baseline = self.path.windows(2).map(|pair| pair[0].inv_mul(&pair[1]).translation.vector.norm());
@@ -169,15 +182,7 @@ fn fusion_keeps_what_agrees_and_drops_what_does_not() {
             Map::new(SIZE.0, SIZE.1, values.map(|(i, x)| x * factor(i)).collect()).unwrap()
         })
         .collect();
-    let frames: Vec<PosedFrame<'_>> = (0..FRAMES)
-        .map(|i| PosedFrame {
-            inv_depth: &maps[i],
-            rgb: &sequence.views[i].rgb,
-            camera: sequence.camera,
-            world_from_camera: chain.world_from_camera[i],
-            scale: chain.scales[i],
-        })
-        .collect();
+    let frames = sequence.posed(&maps, &chain.world_from_camera, &chain.scales);
     // Only direct neighbours are asked, so that a corrupt block never meets another.
     let options = FuseOptions { reach: 1, ..FuseOptions::default() };
     let points = fuse(&frames, &options).unwrap();
@@ -245,15 +250,7 @@ fn depth_fused_over_frames_is_better_than_that_of_each() {
             Map::new(SIZE.0, SIZE.1, values.map(|(i, x)| x * factor(i)).collect()).unwrap()
         })
         .collect();
-    let frames: Vec<PosedFrame<'_>> = (0..FRAMES)
-        .map(|i| PosedFrame {
-            inv_depth: &maps[i],
-            rgb: &sequence.views[i].rgb,
-            camera: sequence.camera,
-            world_from_camera: sequence.path[i],
-            scale: sequence.units[i],
-        })
-        .collect();
+    let frames = sequence.posed(&maps, &sequence.path, &sequence.units);
     let error = |frame: usize, map: &Map, of: &dyn Fn(usize) -> bool| {
         let truth = sequence.views[frame].depth.values();
         let pairs = map.values().iter().zip(truth).enumerate().filter(|(i, _)| of(*i));
