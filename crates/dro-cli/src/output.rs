@@ -39,8 +39,7 @@ pub struct Output {
     /// overlap with the warped neighbours at every update (at most 32 per frame, evenly spread).
     #[arg(long)]
     trace: bool,
-    /// In the end, replace each depth map by the median of what all frames around it say of it: some percent better, half a second
-    /// per frame.
+    /// In the end, replace each depth map by the median of what all frames around it say of it: up to a quarter better.
     #[arg(long)]
     fuse_depth: bool,
     /// What to write besides summary.json, separated by commas [default: everything].
