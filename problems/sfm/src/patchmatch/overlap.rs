@@ -2,12 +2,12 @@
 
 use candle_core::Tensor;
 use dro_vision::Pinhole;
-use nalgebra::{UnitQuaternion, Vector3};
+use nalgebra::UnitQuaternion;
 
 use super::{
-    cma::lowest,
     keypoints::{Corners, Keypoints},
     pyramid::{grey, limited, reduced},
+    relative::best_rotation,
 };
 use crate::{Result, cost::EpipolarCost, sequence::Overlap};
 
@@ -15,7 +15,6 @@ use crate::{Result, cost::EpipolarCost, sequence::Overlap};
 const KEYPOINTS: usize = 800;
 /// Images wider than this are reduced to it, pixels.
 const MOST_WIDE: usize = 640;
-
 /// A quarter of the points moves more: where a camera drives ahead, much of the picture hardly moves.
 const QUARTER: usize = 750;
 
@@ -41,10 +40,8 @@ impl Described {
         if matches.len() == 0 {
             return Ok(Overlap { matches: 0, parallax: 0.0 });
         }
-        let rotation = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2]));
-        let reach_px = 0.05 * self.width;
-        let (_, found) = lowest(3, 0.1, 300, 0, |v| matches.of_rotation(&rotation(v), reach_px))?;
-        let parallax = matches.left_px(&rotation(&found), QUARTER) / self.width;
+        let rotation = best_rotation(&matches, &UnitQuaternion::identity(), 0.05 * self.width, 0)?;
+        let parallax = matches.left_px(&rotation, QUARTER) / self.width;
         Ok(Overlap { matches: matches.len(), parallax })
     }
 }
@@ -53,7 +50,7 @@ impl Described {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use candle_core::Device;
-    use nalgebra::Isometry3;
+    use nalgebra::{Isometry3, Vector3};
 
     use super::*;
     use crate::{

@@ -82,15 +82,25 @@ pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relat
     pictures.neighbours.par_iter().enumerate().map(of).collect()
 }
 
+/// The rotation that explains most matches without a translation, to within some pixels and from one that is near.
+pub(super) fn best_rotation(
+    matches: &EpipolarCost,
+    near: &UnitQuaternion<f64>,
+    reach_px: f64,
+    seed: u64,
+) -> Result<UnitQuaternion<f64>> {
+    let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2])) * near;
+    let (_, v) = lowest(3, 0.1, 300, seed, |v| matches.of_rotation(&turned(v), reach_px))?;
+    Ok(turned(&v))
+}
+
 /// `None` where matches are few or do not agree; the cameras roll by about `roll`, radians.
 fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relative>> {
     if matches.len() < FEWEST {
         return Ok(None);
     }
     let rolled = UnitQuaternion::from_scaled_axis(Vector3::z() * roll);
-    let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2])) * rolled;
-    let (_, v) = lowest(3, 0.1, 300, mixed(seed, 0), |v| matches.of_rotation(&turned(v), 30.0))?;
-    let rotation = turned(&v);
+    let rotation = best_rotation(matches, &rolled, 30.0, mixed(seed, 0))?;
 
     let starts: Vec<Isometry3<f64>> =
         sphere(DIRECTIONS).map(|t| Isometry3::from_parts(Translation3::from(t), rotation)).collect();

@@ -47,10 +47,7 @@ pub(super) fn solve(
 
     out.write_depth(&target.name, &estimate.inv_depth, settings)?;
     let curve = tracer.finish(&views, &estimate, out)?;
-    let metrics = match frames.camera(window.target) {
-        Some(camera) => truth::depth_errors(target, camera, &estimate.inv_depth)?,
-        None => None,
-    };
+    let metrics = truth::depth_errors(frames, window.target, &estimate.inv_depth)?;
     let neighbours = window.neighbours.iter().zip(&estimate.poses);
     let frame = FrameSummary {
         name: target.name.clone(),

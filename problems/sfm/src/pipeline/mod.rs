@@ -11,7 +11,7 @@ mod whole;
 use std::time::Instant;
 
 use crate::{
-    Error, Map, Result, Solver,
+    Error, Result, Solver,
     data::{Intrinsics, Sequence},
     export::{
         depth::png_scale,
@@ -23,7 +23,6 @@ pub use output::OutputFolder;
 pub use settings::{Format, RunSettings};
 pub(crate) use views::PreparedFrames;
 pub use views::{default_size, image_size};
-use whole::DepthErrors;
 
 /// What `summary.json` says until a run comes to its end, good or bad.
 pub(crate) const UNFINISHED: &str = "this run has not come to its end: it is under way, or was killed";
@@ -120,13 +119,7 @@ pub fn run(
     }
     reporter.finishing();
     // The first error is the one to report: what comes after a full disk fails for the same reason.
-    let depth_errors =
-        |index: usize, inv_depth: &Map| match (sequence.frames.get(index), frames.camera(index)) {
-            (Some(frame), Some(camera)) => truth::depth_errors(frame, camera, inv_depth),
-            _ => Ok(None),
-        };
-    let asked: (&DepthErrors<'_>, &dyn Fn() -> bool) = (&depth_errors, &|| reporter.interrupted());
-    outcome = outcome.and(whole::finish(sequence, solved, &curves, settings, &out, asked, &mut summary));
+    outcome = outcome.and(whole::finish(&frames, solved, &curves, settings, &out, reporter, &mut summary));
     if let Err(error) = &outcome {
         summary.notes.push(format!("stopped by an error: {error}"));
     }

@@ -2,19 +2,23 @@
 
 use nalgebra::Isometry3;
 
+use super::PreparedFrames;
 use crate::{
     Map, Result,
-    data::{CameraModel, Frame, prepare_depth},
+    data::{Frame, prepare_depth},
     eval::{DepthMetrics, DepthOptions, depth_metrics, rotation_error_rad, translation_direction_error_rad},
     export::summary::NeighbourSummary,
 };
 
 /// Depth errors after median scaling; `None` without ground truth.
 pub(super) fn depth_errors(
-    frame: &Frame,
-    camera: &CameraModel,
+    frames: &PreparedFrames<'_>,
+    index: usize,
     inv_depth: &Map,
 ) -> Result<Option<DepthMetrics>> {
+    let (Some(frame), Some(camera)) = (frames.frames().get(index), frames.camera(index)) else {
+        return Ok(None);
+    };
     let (Some(depth), Some(file)) = (frame.load_depth()?, &frame.depth) else { return Ok(None) };
     let predicted = inv_depth.inverted();
     let truth = prepare_depth(&depth, &file.sensor, camera, (predicted.height(), predicted.width()))?;

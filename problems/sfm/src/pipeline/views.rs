@@ -84,6 +84,10 @@ impl<'a> PreparedFrames<'a> {
         Ok(Self { frames: &sequence.frames, cameras, size, cache: BTreeMap::new() })
     }
 
+    pub(crate) fn frames(&self) -> &'a [Frame] {
+        self.frames
+    }
+
     pub(crate) fn camera(&self, index: usize) -> Option<&CameraModel> {
         self.cameras.get(index)
     }

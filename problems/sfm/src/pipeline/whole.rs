@@ -2,10 +2,10 @@
 
 use nalgebra::Isometry3;
 
-use super::{Format, OutputFolder, RunSettings, frame::Solved};
+use super::{Format, OutputFolder, PreparedFrames, Reporter, RunSettings, frame::Solved, truth};
 use crate::{
-    Error, Map, Result,
-    data::{Frame, Sequence},
+    Error, Result,
+    data::Frame,
     eval::{Align, DepthMetrics, ate},
     export::{
         curves::{self, Curve, Drawing},
@@ -19,17 +19,14 @@ use crate::{
     },
 };
 
-/// How far the inverse depth of the frame of a number is from the truth, where there is one.
-pub(super) type DepthErrors<'a> = dyn Fn(usize, &Map) -> Result<Option<DepthMetrics>> + 'a;
-
 /// Curves, trajectory, points, fused depth and means, of the frames that are there.
 pub(super) fn finish(
-    sequence: &Sequence,
+    prepared: &PreparedFrames<'_>,
     solved: Vec<Solved>,
     all_curves: &[Curve],
     settings: &RunSettings,
     out: &OutputFolder,
-    (depth_errors, interrupted): (&DepthErrors<'_>, &dyn Fn() -> bool),
+    reporter: &dyn Reporter,
     summary: &mut Summary,
 ) -> Result<()> {
     if settings.trace {
@@ -40,8 +37,7 @@ pub(super) fn finish(
     let rotation = mean(neighbours().filter_map(|n| n.rotation_error_deg));
     let translation = mean(neighbours().filter_map(|n| n.translation_error_deg));
     (summary.mean_rotation_error_deg, summary.mean_translation_error_deg) = (rotation, translation);
-    let outcome =
-        trajectory_and_points(sequence, solved, settings, out, (depth_errors, interrupted), summary);
+    let outcome = trajectory_and_points(prepared, solved, settings, out, reporter, summary);
     summary.mean_metrics =
         DepthMetrics::mean(summary.frames.iter().filter_map(|frame| frame.metrics.as_ref()));
     outcome
@@ -54,11 +50,11 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// Chains the solved windows, writes `trajectory.*` and `points.ply`, and notes scales and errors in the summary.
 fn trajectory_and_points(
-    sequence: &Sequence,
+    prepared: &PreparedFrames<'_>,
     solved: Vec<Solved>,
     settings: &RunSettings,
     out: &OutputFolder,
-    (depth_errors, interrupted): (&DepthErrors<'_>, &dyn Fn() -> bool),
+    reporter: &dyn Reporter,
     summary: &mut Summary,
 ) -> Result<()> {
     if solved.is_empty() {
@@ -78,16 +74,16 @@ fn trajectory_and_points(
         frame.scale = Some(scale);
     }
     for kept in chained.kept_scales() {
-        if let Some(frame) = sequence.frames.get(kept) {
+        if let Some(frame) = prepared.frames().get(kept) {
             summary.notes.push(format!(
                 "{}: too little overlap to estimate its scale, the last one was kept",
                 frame.name
             ));
         }
     }
-    summary.ate_rmse_m = trajectory_error(&sequence.frames, &chained)?;
+    summary.ate_rmse_m = trajectory_error(prepared.frames(), &chained)?;
     if settings.wants(Format::Trajectory) {
-        write_trajectory(&sequence.frames, &chained, out)?;
+        write_trajectory(prepared.frames(), &chained, out)?;
     }
     let posed = estimates.iter().zip(&pictures).zip(chained.world_from_camera.iter().zip(&chained.scales));
     let frames: Vec<PosedFrame<'_>> = posed
@@ -105,12 +101,13 @@ fn trajectory_and_points(
     }
     if settings.fuse_depth {
         let mut fused = 0;
-        for (index, frame) in summary.frames.iter_mut().enumerate().take_while(|_| !interrupted()) {
+        for (index, frame) in summary.frames.iter_mut().enumerate().take_while(|_| !reporter.interrupted()) {
             let inv_depth = fuse_depth(&frames, index, &DepthFusionOptions::default())?;
             out.write_depth(&frame.name, &inv_depth, settings)?;
-            frame.metrics = depth_errors(index, &inv_depth)?;
+            frame.metrics = truth::depth_errors(prepared, index, &inv_depth)?;
             fused += 1;
         }
+        summary.interrupted |= fused < frames.len();
         summary.notes.push(format!("depth of {fused} of {} frames is fused over frames", frames.len()));
     }
     Ok(())

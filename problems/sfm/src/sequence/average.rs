@@ -7,6 +7,8 @@
 
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
+use super::Ratio;
+
 /// What is known between two frames.
 pub(super) struct Edge {
     pub(super) a: usize,
@@ -15,8 +17,14 @@ pub(super) struct Edge {
     pub(super) b_from_a: Option<Isometry3<f64>>,
     /// By the window of `b`, in its unit.
     pub(super) a_from_b: Option<Isometry3<f64>>,
-    /// ln(scale of `b` / scale of `a`).
-    pub(super) log_ratio: Option<f64>,
+    /// The scale of `b` over that of `a`.
+    pub(super) ratio: Option<Ratio>,
+}
+
+impl Edge {
+    pub(super) fn both_directions(&self) -> bool {
+        self.b_from_a.is_some() && self.a_from_b.is_some()
+    }
 }
 
 /// Rounds of weighting; more change nothing that can be seen.
@@ -59,10 +67,10 @@ fn scale(edges: &[Edge], scales: &mut [f64]) {
     let mut logs: Vec<f64> = scales.iter().map(|scale| scale.ln()).collect();
     let chained = logs.clone();
     for _ in 0..ROUNDS {
-        let of = |&Edge { a, b, log_ratio, .. }: &Edge| {
-            let told = log_ratio.unwrap_or(chained[b] - chained[a]);
+        let of = |&Edge { a, b, ratio, .. }: &Edge| {
+            let told = ratio.map_or(chained[b] - chained[a], |ratio| ratio.value.ln());
             let off = told - (logs[b] - logs[a]);
-            let weight = if log_ratio.is_some() { off.abs().max(SMALL_LOG).recip() } else { KEPT };
+            let weight = if ratio.is_some() { off.abs().max(SMALL_LOG).recip() } else { KEPT };
             Term { a, b, off: Vector3::new(off, 0.0, 0.0), weight }
         };
         let terms: Vec<Term> = edges.iter().map(of).collect();
@@ -184,6 +192,10 @@ mod tests {
 
     const FRAMES: usize = 40;
 
+    fn known(value: f64) -> Option<Ratio> {
+        Some(Ratio { value, spread: 0.0, pixels: 1000 })
+    }
+
     /// A path, and what windows of each frame with the two before and the two after it say of it, each a little wrong and some very much.
     fn measured(seed: u64) -> (Vec<Isometry3<f64>>, Vec<f64>, Vec<Edge>) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -205,8 +217,8 @@ mod tests {
                     Some(pose)
                 };
                 let (b_from_a, a_from_b) = (told(a, b), told(b, a));
-                let log_ratio = Some((units[b] / units[a]).ln() + vector(0.01).x);
-                edges.push(Edge { a, b, b_from_a, a_from_b, log_ratio });
+                let ratio = known(units[b] / units[a] * vector(0.01).x.exp());
+                edges.push(Edge { a, b, b_from_a, a_from_b, ratio });
             }
         }
         (path, units, edges)
@@ -219,7 +231,7 @@ mod tests {
             let mut pose = edge.b_from_a.unwrap_or_default().inverse();
             pose.translation.vector *= scales[edge.a];
             poses.push(poses[edge.a] * pose);
-            scales.push(scales[edge.a] * edge.log_ratio.unwrap_or(0.0).exp());
+            scales.push(scales[edge.a] * edge.ratio.map_or(1.0, |ratio| ratio.value));
         }
         (poses, scales)
     }
@@ -270,8 +282,8 @@ mod tests {
                     pose.translation.vector /= units[from];
                     Some(pose)
                 };
-                let log_ratio = Some((units[b] / units[a]).ln());
-                Edge { a, b, b_from_a: told(a, b), a_from_b: told(b, a), log_ratio }
+                let ratio = known(units[b] / units[a]);
+                Edge { a, b, b_from_a: told(a, b), a_from_b: told(b, a), ratio }
             })
             .collect();
         let (mut poses, mut scales) = chained(&exact);
@@ -283,15 +295,15 @@ mod tests {
     #[test]
     fn what_is_not_known_is_kept() {
         let told = Some(Isometry3::translation(-1.0, 0.0, 0.0));
-        let edge = |a, b, log_ratio| Edge { a, b, b_from_a: told, a_from_b: None, log_ratio };
+        let edge = |a, b, ratio| Edge { a, b, b_from_a: told, a_from_b: None, ratio };
         let mut poses = [0.0, 1.0, 3.0].map(|x| Isometry3::translation(x, 0.0, 0.0));
         let mut scales = [1.0, 2.0, 2.0];
-        average(&[edge(0, 1, Some(2f64.ln())), edge(1, 2, None)], &mut poses, &mut scales);
+        average(&[edge(0, 1, known(2.0)), edge(1, 2, None)], &mut poses, &mut scales);
         assert!((scales[2] - 2.0).abs() < 1e-9 && (poses[2].translation.x - 3.0).abs() < 1e-9);
         average(&[], &mut [], &mut []);
         // From one place.
         let still = || Some(Isometry3::identity());
-        let edge = |a, b| Edge { a, b, b_from_a: still(), a_from_b: still(), log_ratio: Some(0.0) };
+        let edge = |a, b| Edge { a, b, b_from_a: still(), a_from_b: still(), ratio: known(1.0) };
         let mut poses = [0.0, 0.0, 0.0].map(|x| Isometry3::translation(x, 0.0, 0.0));
         average(&[edge(0, 1), edge(1, 2)], &mut poses, &mut [1.0; 3]);
         assert!(poses.iter().all(|pose| *pose == Isometry3::identity()));

@@ -12,8 +12,8 @@
 //! in the logarithm before the median. The pose between the two is the mean of `T_{b←a}` with its translation times
 //! `s_a` and of `T_{a←b}⁻¹` with its translation times `s_b` (slerp of rotations, mean of translations).
 //!
-//! Frames are chained from frame 0 (the world) along the shortest steps that exist: neighbours in time first, pairs
-//! that know each other in both directions before others. Then all that windows know of each other is averaged.
+//! Frames are chained from frame 0 (the world) along the shortest steps that exist: those whose ratio is known first, then neighbours
+//! in time, then pairs that know each other in both directions. Then all that windows know of each other is averaged.
 
 use std::{
     cmp::Reverse,
@@ -86,13 +86,6 @@ impl Chain {
     }
 }
 
-/// What is known between two frames `a < b`.
-#[derive(Default)]
-struct Pair {
-    b_from_a: Option<Isometry3<f64>>,
-    a_from_b: Option<Isometry3<f64>>,
-}
-
 /// Chains windows; see the module's documentation for the method.
 ///
 /// # Errors
@@ -102,9 +95,9 @@ pub fn chain(frames: &[FrameEstimate], options: &ChainOptions) -> Result<Chain> 
     if frames.is_empty() {
         return Err(Error::argument("frames", "at least 1", 0));
     }
-    let pairs = pairs(frames);
+    let edges = edges(frames, options);
     let mut around: Vec<Vec<usize>> = vec![Vec::new(); frames.len()];
-    for &(a, b) in pairs.keys() {
+    for &(a, b) in edges.keys() {
         // Keys are below frames.len().
         around[a].push(b);
         around[b].push(a);
@@ -112,25 +105,25 @@ pub fn chain(frames: &[FrameEstimate], options: &ChainOptions) -> Result<Chain> 
 
     let mut placed: Vec<Option<(Isometry3<f64>, f64)>> = vec![None; frames.len()];
     let mut links = Vec::new();
-    let mut open = BinaryHeap::from([Reverse((0, false, 0, 0))]);
-    while let Some(Reverse((_, _, to, from))) = open.pop() {
+    let mut open = BinaryHeap::from([Reverse((false, 0, false, 0, 0))]);
+    while let Some(Reverse((.., to, from))) = open.pop() {
         if placed[to].is_some() {
             continue;
         }
-        placed[to] = match (placed[from], pairs.get(&(from.min(to), from.max(to)))) {
-            (Some((world_from_from, scale)), Some(pair)) => {
-                let link = link(frames, from, to, pair, options);
-                let to_scale = scale * link.ratio.map_or(1.0, |ratio| ratio.value);
-                let from_from_to = joined(pair, from < to, scale, to_scale);
-                links.push(link);
+        placed[to] = match (placed[from], edges.get(&(from.min(to), from.max(to)))) {
+            (Some((world_from_from, scale)), Some(edge)) => {
+                let ratio = edge.ratio.map(|ratio| if from < to { ratio } else { ratio.inverse() });
+                let to_scale = scale * ratio.map_or(1.0, |ratio| ratio.value);
+                let from_from_to = joined(edge, from < to, scale, to_scale);
+                links.push(Link { from, to, ratio, both_directions: edge.both_directions() });
                 Some((renormalised(world_from_from * from_from_to), to_scale))
             }
             _ => Some((Isometry3::identity(), 1.0)),
         };
         for &next in around[to].iter().filter(|next| placed[**next].is_none()) {
-            let pair = pairs.get(&(to.min(next), to.max(next)));
-            let one_way = pair.is_some_and(|pair| pair.b_from_a.is_none() || pair.a_from_b.is_none());
-            open.push(Reverse((to.abs_diff(next), one_way, next, to)));
+            let Some(edge) = edges.get(&(to.min(next), to.max(next))) else { continue };
+            let unknown = edge.ratio.is_none();
+            open.push(Reverse((unknown, to.abs_diff(next), !edge.both_directions(), next, to)));
         }
     }
 
@@ -140,54 +133,51 @@ pub fn chain(frames: &[FrameEstimate], options: &ChainOptions) -> Result<Chain> 
         return Err(Error::argument("windows", expected, format!("no connection to frames {lost:?}")));
     }
     let (mut world_from_camera, mut scales): (Vec<_>, Vec<_>) = placed.into_iter().flatten().unzip();
-    let edge = |(&(a, b), pair): (&(usize, usize), &Pair)| {
-        let log_ratio = link(frames, a, b, pair, options).ratio.map(|ratio| ratio.value.ln());
-        Edge { a, b, b_from_a: pair.b_from_a, a_from_b: pair.a_from_b, log_ratio }
-    };
-    let edges: Vec<Edge> = pairs.iter().map(edge).collect();
+    let edges: Vec<Edge> = edges.into_values().collect();
     average(&edges, &mut world_from_camera, &mut scales);
     Ok(Chain { world_from_camera, scales, links })
 }
 
-fn pairs(frames: &[FrameEstimate]) -> BTreeMap<(usize, usize), Pair> {
-    let mut pairs: BTreeMap<(usize, usize), Pair> = BTreeMap::new();
+/// What is known between frames `a < b`.
+fn edges(frames: &[FrameEstimate], options: &ChainOptions) -> BTreeMap<(usize, usize), Edge> {
+    let mut edges = BTreeMap::new();
     for (target, frame) in frames.iter().enumerate() {
         for &(neighbour, neighbour_from_target) in &frame.neighbours {
             let finite = neighbour_from_target.to_homogeneous().iter().all(|x| x.is_finite());
             if neighbour == target || neighbour >= frames.len() || !finite {
                 continue;
             }
-            let pair = pairs.entry((target.min(neighbour), target.max(neighbour))).or_default();
-            let slot = if target < neighbour { &mut pair.b_from_a } else { &mut pair.a_from_b };
+            let (a, b) = (target.min(neighbour), target.max(neighbour));
+            let new = || Edge { a, b, b_from_a: None, a_from_b: None, ratio: None };
+            let edge = edges.entry((a, b)).or_insert_with(new);
+            let slot = if target < neighbour { &mut edge.b_from_a } else { &mut edge.a_from_b };
             *slot = Some(neighbour_from_target);
         }
     }
-    pairs
-}
-
-fn link(frames: &[FrameEstimate], from: usize, to: usize, pair: &Pair, options: &ChainOptions) -> Link {
-    let (to_from_from, from_from_to) =
-        if from < to { (pair.b_from_a, pair.a_from_b) } else { (pair.a_from_b, pair.b_from_a) };
-    let both_directions = to_from_from.is_some() && from_from_to.is_some();
-    let mut logs = Vec::new();
-    if let (true, Some(a), Some(b)) = (options.estimate_scale, frames.get(from), frames.get(to)) {
-        if let Some(pose) = to_from_from {
-            logs.extend(log_ratios(&a.inv_depth, &b.inv_depth, &a.camera, &b.camera, &pose));
-        }
-        if let Some(pose) = from_from_to {
-            // Here z is in window b's unit and d in a's: the ratio is upside down.
-            logs.extend(
-                log_ratios(&b.inv_depth, &a.inv_depth, &b.camera, &a.camera, &pose).iter().map(|x| -x),
-            );
+    if options.estimate_scale {
+        for edge in edges.values_mut() {
+            edge.ratio = ratio(&frames[edge.a], &frames[edge.b], edge, options.min_pixels);
         }
     }
-    Link { from, to, ratio: robust(logs, options.min_pixels), both_directions }
+    edges
+}
+
+fn ratio(a: &FrameEstimate, b: &FrameEstimate, edge: &Edge, min_pixels: usize) -> Option<Ratio> {
+    let mut logs = Vec::new();
+    if let Some(pose) = edge.b_from_a {
+        logs.extend(log_ratios(&a.inv_depth, &b.inv_depth, &a.camera, &b.camera, &pose));
+    }
+    if let Some(pose) = edge.a_from_b {
+        // Here z is in window b's unit and d in a's: the ratio is upside down.
+        logs.extend(log_ratios(&b.inv_depth, &a.inv_depth, &b.camera, &a.camera, &pose).iter().map(|x| -x));
+    }
+    robust(logs, min_pixels)
 }
 
 /// `from_from_to` in the common unit.
-fn joined(pair: &Pair, forward: bool, from_scale: f64, to_scale: f64) -> Isometry3<f64> {
+fn joined(edge: &Edge, forward: bool, from_scale: f64, to_scale: f64) -> Isometry3<f64> {
     let (to_from_from, from_from_to) =
-        if forward { (pair.b_from_a, pair.a_from_b) } else { (pair.a_from_b, pair.b_from_a) };
+        if forward { (edge.b_from_a, edge.a_from_b) } else { (edge.a_from_b, edge.b_from_a) };
     let scaled = |mut pose: Isometry3<f64>, scale: f64| {
         pose.translation.vector *= scale;
         pose

@@ -22,6 +22,13 @@ pub struct Ratio {
     pub pixels: usize,
 }
 
+impl Ratio {
+    /// The other way round.
+    pub(super) fn inverse(self) -> Self {
+        Self { value: self.value.recip(), ..self }
+    }
+}
+
 /// The logarithms of `z / d` for the target's points that the neighbour sees: `z` is a point's depth moved to the
 /// neighbour's camera (the target window's unit), `d` the neighbour's own depth there (its window's unit).
 pub(super) fn log_ratios(
