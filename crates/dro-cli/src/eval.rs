@@ -17,6 +17,10 @@ pub struct Eval {
     /// Average every answer with that for the mirror image (takes twice the time).
     #[arg(long)]
     flip: bool,
+    /// Judge the depth that each window gave, as published results do. Otherwise the depth of a sequence is fused over its
+    /// frames, as `dro sfm run` writes it.
+    #[arg(long)]
+    no_fuse_depth: bool,
     /// Write depth maps too: SET/depth/NAME.png and .npy.
     #[arg(long)]
     save_depth: bool,
@@ -36,6 +40,7 @@ impl Eval {
             walk: Walk { size: self.solve.size(&chosen), skip_bad: self.sets.skip_bad },
             judging,
             flip: self.flip,
+            fuse_depth: !self.no_fuse_depth,
             save_depth: self.save_depth,
         };
         let about = serde_json::json!({

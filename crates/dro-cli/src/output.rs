@@ -39,9 +39,10 @@ pub struct Output {
     /// overlap with the warped neighbours at every update (at most 32 per frame, evenly spread).
     #[arg(long)]
     trace: bool,
-    /// In the end, replace each depth map by the median of what all frames around it say of it: up to a quarter better.
+    /// Keep the depth that each window gave. Otherwise depth maps are replaced, in the end, by what most of the frames
+    /// around agree with.
     #[arg(long)]
-    fuse_depth: bool,
+    no_fuse_depth: bool,
     /// What to write besides summary.json, separated by commas [default: everything].
     #[arg(long, value_enum, value_delimiter = ',')]
     format: Vec<FormatChoice>,
@@ -72,7 +73,7 @@ impl Output {
             size,
             neighbours: solve.neighbours.clone(),
             formats,
-            fuse_depth: self.fuse_depth,
+            fuse_depth: !self.no_fuse_depth,
             trace: self.trace,
             ..RunSettings::default()
         };

@@ -51,6 +51,10 @@ impl Reporter for Progress {
         self.bar.set_message("trajectory and points");
     }
 
+    fn depth_fused(&mut self, frames: usize) {
+        self.bar.set_message(format!("depth fused over frames: {frames}"));
+    }
+
     fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }

@@ -103,15 +103,16 @@ fn only_the_wanted_formats_are_written() {
 }
 
 #[test]
-fn depth_is_fused_over_frames_where_that_is_asked_for() {
+fn depth_is_fused_over_frames_unless_that_of_each_is_asked_for() {
     let (own, fused) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    learned(room(), own.path(), "--format npy").works();
-    learned(room(), fused.path(), "--format npy --fuse-depth").works();
+    learned(room(), own.path(), "--format npy --no-fuse-depth").works();
+    learned(room(), fused.path(), "--format npy").works();
     assert_eq!(files(own.path()), files(fused.path()));
     let depth = |out: &Path| fs::read(out.join("depth/000002.npy")).unwrap();
     assert_eq!(depth(own.path()).len(), depth(fused.path()).len());
     assert_ne!(depth(own.path()), depth(fused.path()));
     assert!(notes(fused.path()).contains("depth of 5 of 5 frames is fused"), "{}", notes(fused.path()));
+    assert!(!notes(own.path()).contains("fused"), "{}", notes(own.path()));
     let abs_rel = |out: &Path| summary(out)["mean_metrics"]["abs_rel"].as_f64().unwrap();
     assert_ne!(abs_rel(own.path()), abs_rel(fused.path()));
 }

@@ -15,11 +15,11 @@ use super::{
     report::{Report, SetReport},
     set::{DataSet, Skipped, make_names_unique},
     tables,
-    target::{Judging, Target, Walk},
+    target::{Judging, Target, Truth, Walk},
     trajectory::Solved,
 };
 use crate::{
-    Error, Result, Solver, Watch,
+    Error, Map, Result, Solver, Watch,
     augment::MirrorAveraged,
     data::CameraModel,
     export::{
@@ -28,7 +28,7 @@ use crate::{
         write_atomically,
     },
     pipeline::{OutputFolder, Reporter},
-    sequence::FrameEstimate,
+    sequence::{DepthFusionOptions, FrameEstimate, fuse_depth},
     watch::Unshown,
 };
 
@@ -36,7 +36,7 @@ use crate::{
 const WHOLE: [&str; 4] = ["summary.json", "images.csv", "pairs.csv", "table.md"];
 
 /// What [`evaluate`] is asked to do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvalSettings {
     /// Folder for the results; made if it is not there.
@@ -50,8 +50,25 @@ pub struct EvalSettings {
     pub judging: Judging,
     /// Whether every answer is averaged with that for the mirror image.
     pub flip: bool,
+    /// Whether the depth that is judged is fused over the frames of a sequence (see [`fuse_depth`]); images of a list and
+    /// DeMoN pairs are always judged one by one.
+    pub fuse_depth: bool,
     /// Whether depth maps are written.
     pub save_depth: bool,
+}
+
+impl Default for EvalSettings {
+    fn default() -> Self {
+        Self {
+            out: "out".into(),
+            overwrite: false,
+            walk: Walk::default(),
+            judging: Judging::default(),
+            flip: false,
+            fuse_depth: true,
+            save_depth: false,
+        }
+    }
 }
 
 /// What came out for one image.
@@ -193,10 +210,13 @@ fn evaluate_set(
         images.push(result);
         Ok(())
     });
-    let mine = images.get(first..).unwrap_or_default();
+    let mine = images.get_mut(first..).unwrap_or_default();
     if mine.is_empty() {
         return (None, walked.map(|_| ()));
     }
+    let mut report = SetReport::default();
+    let together =
+        judge_together(set, solved, solver, settings, &own, reporter.into_inner(), mine, &mut report);
     let errors = |part: Option<&str>| {
         Means::of(
             mine.iter().filter(|image| part.is_none() || image.subset == part).map(|image| &image.errors),
@@ -205,7 +225,7 @@ fn evaluate_set(
     let mut parts: Vec<&str> = mine.iter().filter_map(|image| image.subset).collect();
     parts.sort_unstable();
     parts.dedup();
-    let mut report = SetReport {
+    let report = SetReport {
         name: set.name.clone(),
         root: set.root.clone(),
         layout: set.layout(),
@@ -214,20 +234,52 @@ fn evaluate_set(
         subsets: parts.iter().map(|part| ((*part).to_owned(), errors(Some(part)))).collect(),
         seconds_per_image: mean(mine.iter().map(|image| image.seconds)),
         skipped: set.skipped.len(),
-        ..SetReport::default()
+        ..report
     };
-    let frames = set.sequence().map_or(&[][..], |sequence| &sequence.frames);
-    let outcome = match solved.judge(frames, &own) {
-        Ok(judged) => {
-            (report.ate, report.rpe) = (judged.ate, judged.rpe);
-            if let Some(note) = judged.note {
-                tracing::warn!("{}: {note}", set.name);
-            }
-            walked.map(|_| ())
+    (Some(report), walked.map(|_| ()).and(together))
+}
+
+/// What only a whole sequence has: its trajectory, and depth fused over frames, whose errors replace those of single windows.
+#[allow(clippy::too_many_arguments)]
+fn judge_together(
+    set: &DataSet,
+    solved: Solved,
+    solver: &dyn Solver,
+    settings: &EvalSettings,
+    folder: &Path,
+    reporter: &mut dyn Reporter,
+    images: &mut [ImageResult],
+    report: &mut SetReport,
+) -> Result<()> {
+    let (Some(sequence), Some(placed)) = (set.sequence(), solved.place(&set.name)?) else { return Ok(()) };
+    (report.ate, report.rpe) = placed.judge(&sequence.frames, folder)?;
+    let posed = placed.posed();
+    let solved = images.iter_mut().zip(placed.frames()).enumerate();
+    for (index, (image, number)) in solved.take_while(|_| settings.fuse_depth) {
+        if reporter.interrupted() {
+            return Err(Error::Interrupted);
         }
-        Err(error) => walked.and(Err(error)),
-    };
-    (Some(report), outcome)
+        let Some(frame) = sequence.frames.get(number) else { continue };
+        let inv_depth = fuse_depth(&posed, index, &DepthFusionOptions::default())?;
+        if settings.save_depth {
+            write_depth(folder, &image.name, &inv_depth, solver.max_depth())?;
+        }
+        let depth = Truth::depth(set, &sequence.frames, frame, &image.camera, &settings.judging)?;
+        let (poses, found): (Vec<_>, Vec<_>) =
+            image.pairs.iter().map(|(_, truth, found)| (*truth, *found)).unzip();
+        let truth = Truth { is_demon: false, depth, poses };
+        image.errors = truth.errors(&inv_depth, &found, solver.max_depth(), &settings.judging)?;
+        report.depth_fused = index + 1;
+        reporter.depth_fused(index + 1);
+    }
+    Ok(())
+}
+
+fn write_depth(folder: &Path, name: &str, inv_depth: &Map, max_depth: f64) -> Result<()> {
+    let depth_m = inv_depth.inverted();
+    let file = |ending: &str| folder.join("depth").join(format!("{name}.{ending}"));
+    depth::write_png(file("png"), &depth_m, depth::png_scale(max_depth as f32))?;
+    depth::write_npy(file("npy"), &depth_m)
 }
 
 fn evaluate_image(
@@ -245,10 +297,7 @@ fn evaluate_image(
     let estimate = solver.solve(&target.views, &mut watch)?;
     let seconds = began.elapsed().as_secs_f64();
     if settings.save_depth {
-        let depth_m = estimate.inv_depth.inverted();
-        let file = |ending: &str| folder.join("depth").join(format!("{}.{ending}", target.name));
-        depth::write_png(file("png"), &depth_m, depth::png_scale(solver.max_depth() as f32))?;
-        depth::write_npy(file("npy"), &depth_m)?;
+        write_depth(folder, &target.name, &estimate.inv_depth, solver.max_depth())?;
     }
     let farthest = solver.max_depth();
     let errors = target.truth.errors(&estimate.inv_depth, &estimate.poses, farthest, &settings.judging)?;

@@ -48,6 +48,8 @@ pub struct SetReport {
     pub means: Means,
     /// Of a DeMoN set: means of its parts that have pairs.
     pub subsets: Vec<(String, Means)>,
+    /// Images whose depth is fused over frames.
+    pub depth_fused: usize,
     /// Wall-clock time of one solve on average, seconds.
     pub seconds_per_image: Option<f64>,
     /// Absolute trajectory error after Sim(3) alignment.

@@ -136,6 +136,10 @@ impl Report {
                 rows.collect::<Vec<_>>(),
             );
         }
+        for set in all().filter(|set| set.depth_fused > 0) {
+            let (fused, images) = (set.depth_fused, set.means.images);
+            let _ = writeln!(text, "{}: depth of {fused} of {images} images is fused over frames", set.name);
+        }
         for skipped in &self.skipped {
             let name = skipped.name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
             let _ = writeln!(text, "skipped: {}{name}: {}", skipped.set, skipped.reason);

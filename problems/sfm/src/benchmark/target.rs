@@ -219,30 +219,13 @@ impl Truth {
         camera: &CameraModel,
         judging: &Judging,
     ) -> Result<Self> {
-        let any_depth = set.is_demon || all.iter().any(|frame| frame.depth.is_some());
+        let any_depth = Self::any_depth(set, all);
         let any_pose = set.is_demon || all.iter().any(|frame| frame.world_from_camera.is_some());
-        let lacks = |what: &str| Err(Error::input(&target.image, format!("{what} of this image"), "none"));
+        let lacks = |what| Err(lacks(target, what));
         if !any_depth && !any_pose {
             return lacks("true depth or a true pose");
         }
-        let depth = match (any_depth, target.load_depth()?, &target.depth) {
-            (false, ..) => None,
-            (true, Some(depth), Some(file)) => {
-                let size = match file.sensor {
-                    DepthSensor::Registered => (depth.height(), depth.width()),
-                    DepthSensor::Own { .. } => camera.size,
-                };
-                let depth = prepare_depth(&depth, &file.sensor, camera, size)?;
-                let DepthOptions { min_depth_m: min, max_depth_m: max, .. } =
-                    judging.depth_options(set.is_demon);
-                if !depth.values().iter().any(|&d| f64::from(d) > min && f64::from(d) < max) {
-                    let expected = format!("depths between {min} and {max}");
-                    return Err(Error::input(&file.path, expected, "none"));
-                }
-                Some(depth)
-            }
-            _ => return lacks("true depth (a depth file)"),
-        };
+        let depth = Self::depth(set, all, target, camera, judging)?;
         let world_from_target = target.world_from_camera;
         let poses: Vec<_> = neighbours
             .iter()
@@ -257,6 +240,37 @@ impl Truth {
             return Err(Error::input(neighbour, "a true pose (finite numbers) of this image", "none"));
         }
         Ok(Self { is_demon: set.is_demon, depth, poses })
+    }
+
+    fn any_depth(set: &DataSet, all: &[Frame]) -> bool {
+        set.is_demon || all.iter().any(|frame| frame.depth.is_some())
+    }
+
+    /// The depth of one of the frames; `None` where no frame has any.
+    pub(super) fn depth(
+        set: &DataSet,
+        all: &[Frame],
+        target: &Frame,
+        camera: &CameraModel,
+        judging: &Judging,
+    ) -> Result<Option<Map>> {
+        if !Self::any_depth(set, all) {
+            return Ok(None);
+        }
+        let (Some(depth), Some(file)) = (target.load_depth()?, &target.depth) else {
+            return Err(lacks(target, "true depth (a depth file)"));
+        };
+        let size = match file.sensor {
+            DepthSensor::Registered => (depth.height(), depth.width()),
+            DepthSensor::Own { .. } => camera.size,
+        };
+        let depth = prepare_depth(&depth, &file.sensor, camera, size)?;
+        let DepthOptions { min_depth_m: min, max_depth_m: max, .. } = judging.depth_options(set.is_demon);
+        if !depth.values().iter().any(|&d| f64::from(d) > min && f64::from(d) < max) {
+            let expected = format!("depths between {min} and {max}");
+            return Err(Error::input(&file.path, expected, "none"));
+        }
+        Ok(Some(depth))
     }
 
     /// How far an answer is off; inverse depth in 1/unit, `neighbour_from_target` in the same unit, `farthest` the largest
@@ -284,6 +298,10 @@ impl Truth {
         }
         Ok(errors)
     }
+}
+
+fn lacks(target: &Frame, what: &str) -> Error {
+    Error::input(&target.image, format!("{what} of this image"), "none")
 }
 
 /// Depth where nothing is farther than `farthest`; what has no depth, being beyond infinity, is there too.

@@ -66,6 +66,7 @@ fn settings(out: &Path, skip_bad: bool) -> EvalSettings {
         out: out.to_path_buf(),
         overwrite: true,
         walk: Walk { skip_bad, ..Walk::default() },
+        fuse_depth: false,
         ..EvalSettings::default()
     }
 }
@@ -103,6 +104,39 @@ fn the_truth_has_no_errors_whatever_the_unit() {
     assert!(set.ate.unwrap().translation_rmse < 0.05 * moved, "{:?} of {moved}", set.ate);
     assert!(set.rpe.unwrap().rotation_rmse_rad < 1e-4, "{:?}", set.rpe);
     assert!(report.to_markdown().contains("| 4 | 0.000"), "{}", report.to_markdown());
+}
+
+#[test]
+fn depth_of_a_sequence_is_judged_as_all_frames_say_it() {
+    let (input, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    const FRAMES: usize = 6;
+    let (depth, path) = room(input.path(), FRAMES);
+    // Every window is wrong in a patch of its own.
+    let wrong = |frame: usize, map: Map| {
+        let (height, width) = SIZE;
+        let of = |i: usize| i / width < height / 2 && (i % width) * FRAMES / width == frame;
+        let values = map.values().iter().enumerate().map(|(i, &x)| if of(i) { 1.5 * x } else { x });
+        Map::new(height, width, values.collect()).unwrap()
+    };
+    let near = |a: usize| [a + 1, a.wrapping_sub(1)].into_iter().filter(|&b| b < FRAMES);
+    let poses = |a| near(a).map(|b| neighbour_from_target(&path, a, b)).collect();
+    let answers: Vec<Answer> =
+        depth.into_iter().enumerate().map(|(i, map)| (wrong(i, map), poses(i))).collect();
+    let report = |fuse_depth| {
+        let settings = EvalSettings { fuse_depth, save_depth: true, ..settings(out.path(), false) };
+        let set = DataSet::open(input.path(), &options(false)).unwrap();
+        let report = run(set, &Oracle::new(answers.clone()), &settings).unwrap();
+        let saved = fs::read(out.path().join(&report.sets[0].name).join("depth/000002.npy")).unwrap();
+        (report, saved)
+    };
+    let ((alone, own), (together, fused)) = (report(false), report(true));
+    let abs_rel = |report: &Report| report.sets[0].means.depth.unwrap().abs_rel;
+    assert!(abs_rel(&together) < 0.4 * abs_rel(&alone), "{} {}", abs_rel(&together), abs_rel(&alone));
+    assert!(abs_rel(&alone) > 0.03 && own != fused);
+    assert_eq!((alone.sets[0].depth_fused, together.sets[0].depth_fused), (0, FRAMES));
+    assert!(together.to_markdown().contains("depth of 6 of 6 images is fused"), "{}", together.to_markdown());
+    let poses = |report: &Report| (report.sets[0].means.rotation_deg, report.sets[0].ate);
+    assert_eq!(poses(&alone), poses(&together));
 }
 
 #[test]

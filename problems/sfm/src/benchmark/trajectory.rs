@@ -9,18 +9,19 @@ use crate::{
     data::Frame,
     eval::{Align, TrajectoryError, ate, rpe},
     export::trajectory::{Stamped, write_tum},
-    sequence::{ChainOptions, FrameEstimate, chain},
+    sequence::{Chain, ChainOptions, FrameEstimate, PosedFrame, chain},
 };
 
 /// Solved windows of one sequence, by the number of their target.
 #[derive(Default)]
 pub(super) struct Solved(Vec<(usize, FrameEstimate)>);
 
-/// Errors of the chained trajectory, or why there is none.
-pub(super) struct Trajectory {
-    pub(super) ate: Option<TrajectoryError>,
-    pub(super) rpe: Option<TrajectoryError>,
-    pub(super) note: Option<String>,
+/// Solved windows in the world.
+pub(super) struct Placed {
+    /// The frames that were solved.
+    numbers: Vec<usize>,
+    estimates: Vec<FrameEstimate>,
+    chain: Chain,
 }
 
 impl Solved {
@@ -28,13 +29,10 @@ impl Solved {
         self.0.push((frame, estimate));
     }
 
-    /// Chains the windows, writes `trajectory.tum.txt` and `groundtruth.tum.txt` to `folder`, and compares them.
-    ///
-    /// Both files have the same stamps: the data's times, or the numbers of the frames.
-    pub(super) fn judge(self, frames: &[Frame], folder: &Path) -> Result<Trajectory> {
-        let none = |note: Option<String>| Ok(Trajectory { ate: None, rpe: None, note });
+    /// Chains the windows. `None` where there are fewer than two; where nothing connects them a warning says so, too.
+    pub(super) fn place(self, set: &str) -> Result<Option<Placed>> {
         if self.0.len() < 2 {
-            return none(None);
+            return Ok(None);
         }
         let numbers: Vec<usize> = self.0.iter().map(|(number, _)| *number).collect();
         // The chain counts the frames that were solved; neighbours that were not are no use to it.
@@ -51,15 +49,40 @@ impl Solved {
                 ..estimate
             })
             .collect();
-        let chained = match chain(&estimates, &ChainOptions::default()) {
-            Ok(chained) => chained,
-            Err(error @ Error::Argument { .. }) => return none(Some(format!("no trajectory: {error}"))),
-            Err(error) => return Err(error),
-        };
-        let timed = numbers.iter().all(|&n| frames.get(n).is_some_and(|frame| frame.timestamp_s.is_some()));
+        match chain(&estimates, &ChainOptions::default()) {
+            Ok(chain) => Ok(Some(Placed { numbers, estimates, chain })),
+            Err(error @ Error::Argument { .. }) => {
+                tracing::warn!("{set}: no trajectory: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Placed {
+    /// The frames that were solved, by their numbers, in order.
+    pub(super) fn frames(&self) -> impl Iterator<Item = usize> + '_ {
+        self.numbers.iter().copied()
+    }
+
+    /// The same frames in the world.
+    pub(super) fn posed(&self) -> Vec<PosedFrame<'_>> {
+        PosedFrame::all(&self.estimates, &self.chain)
+    }
+
+    /// Writes `trajectory.tum.txt` and `groundtruth.tum.txt` to `folder`, and compares them: absolute and relative errors.
+    ///
+    /// Both files have the same stamps: the data's times, or the numbers of the frames.
+    pub(super) fn judge(
+        &self,
+        frames: &[Frame],
+        folder: &Path,
+    ) -> Result<(Option<TrajectoryError>, Option<TrajectoryError>)> {
+        let timed = self.frames().all(|n| frames.get(n).is_some_and(|frame| frame.timestamp_s.is_some()));
         let mut estimated = Vec::new();
         let mut truth = Vec::new();
-        for (&number, &world_from_camera) in numbers.iter().zip(&chained.world_from_camera) {
+        for (number, &world_from_camera) in self.frames().zip(&self.chain.world_from_camera) {
             let Some(frame) = frames.get(number) else { continue };
             let timestamp_s = frame.timestamp_s.filter(|_| timed).unwrap_or(number as f64);
             let stamped = |world_from_camera| Stamped { timestamp_s, world_from_camera };
@@ -70,7 +93,7 @@ impl Solved {
         let (estimated, truth): (Vec<Stamped>, Vec<Stamped>) =
             estimated.into_iter().zip(truth).filter_map(|(found, truth)| Some((found, truth?))).unzip();
         if truth.is_empty() {
-            return none(None);
+            return Ok((None, None));
         }
         write_tum(folder.join("groundtruth.tum.txt"), &truth)?;
         let poses =
@@ -81,6 +104,6 @@ impl Solved {
             Some(error) => rpe(&estimated, &truth, 1, error.scale)?,
             None => None,
         };
-        Ok(Trajectory { ate: absolute, rpe: relative, note: None })
+        Ok((absolute, relative))
     }
 }

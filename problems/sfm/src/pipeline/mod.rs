@@ -38,6 +38,9 @@ pub trait Reporter {
     /// After the last frame, before what concerns the whole sequence is computed.
     fn finishing(&mut self) {}
 
+    /// Whenever the depth of a frame was fused over frames; `frames` are done.
+    fn depth_fused(&mut self, _frames: usize) {}
+
     /// Asked between updates; `true` ends the run after what is finished was written.
     fn interrupted(&self) -> bool {
         false

@@ -58,7 +58,7 @@ impl Default for RunSettings {
             size: (240, 320),
             neighbours: Neighbours::Auto,
             formats: Format::ALL.to_vec(),
-            fuse_depth: false,
+            fuse_depth: true,
             trace: false,
             max_points: 1_000_000,
         }

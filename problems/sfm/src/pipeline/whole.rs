@@ -26,7 +26,7 @@ pub(super) fn finish(
     all_curves: &[Curve],
     settings: &RunSettings,
     out: &OutputFolder,
-    reporter: &dyn Reporter,
+    reporter: &mut dyn Reporter,
     summary: &mut Summary,
 ) -> Result<()> {
     if settings.trace {
@@ -54,7 +54,7 @@ fn trajectory_and_points(
     solved: Vec<Solved>,
     settings: &RunSettings,
     out: &OutputFolder,
-    reporter: &dyn Reporter,
+    reporter: &mut dyn Reporter,
     summary: &mut Summary,
 ) -> Result<()> {
     if solved.is_empty() {
@@ -85,31 +85,36 @@ fn trajectory_and_points(
     if settings.wants(Format::Trajectory) {
         write_trajectory(prepared.frames(), &chained, out)?;
     }
-    let posed = estimates.iter().zip(&pictures).zip(chained.world_from_camera.iter().zip(&chained.scales));
-    let frames: Vec<PosedFrame<'_>> = posed
-        .map(|((estimate, rgb), (&world_from_camera, &scale))| PosedFrame {
-            inv_depth: &estimate.inv_depth,
-            rgb,
-            camera: estimate.camera,
-            world_from_camera,
-            scale,
-        })
-        .collect();
+    let frames = PosedFrame::all(&estimates, &chained);
     if settings.wants(Format::Ply) {
         let options = FuseOptions { max_points: settings.max_points, ..FuseOptions::default() };
-        write_ply(out.file("points.ply"), &fuse(&frames, &options)?)?;
+        write_ply(out.file("points.ply"), &fuse(&frames, &pictures, &options)?)?;
     }
-    if settings.fuse_depth {
-        let mut fused = 0;
-        for (index, frame) in summary.frames.iter_mut().enumerate().take_while(|_| !reporter.interrupted()) {
-            let inv_depth = fuse_depth(&frames, index, &DepthFusionOptions::default())?;
-            out.write_depth(&frame.name, &inv_depth, settings)?;
-            frame.metrics = truth::depth_errors(prepared, index, &inv_depth)?;
-            fused += 1;
+    if settings.fuse_depth { fused(prepared, &frames, settings, out, reporter, summary) } else { Ok(()) }
+}
+
+/// Writes depth again as all frames together say it, with its errors in the summary.
+fn fused(
+    prepared: &PreparedFrames<'_>,
+    frames: &[PosedFrame<'_>],
+    settings: &RunSettings,
+    out: &OutputFolder,
+    reporter: &mut dyn Reporter,
+    summary: &mut Summary,
+) -> Result<()> {
+    let mut done = 0;
+    for (index, frame) in summary.frames.iter_mut().enumerate() {
+        if reporter.interrupted() {
+            summary.interrupted = true;
+            break;
         }
-        summary.interrupted |= fused < frames.len();
-        summary.notes.push(format!("depth of {fused} of {} frames is fused over frames", frames.len()));
+        let inv_depth = fuse_depth(frames, index, &DepthFusionOptions::default())?;
+        out.write_depth(&frame.name, &inv_depth, settings)?;
+        frame.metrics = truth::depth_errors(prepared, index, &inv_depth)?;
+        done += 1;
+        reporter.depth_fused(done);
     }
+    summary.notes.push(format!("depth of {done} of {} frames is fused over frames", frames.len()));
     Ok(())
 }
 

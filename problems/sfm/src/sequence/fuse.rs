@@ -1,30 +1,14 @@
 //! A point cloud from all frames, kept where frames agree.
 
-use dro_vision::Pinhole;
 use image::RgbImage;
-use nalgebra::{Isometry3, Point2};
+use nalgebra::Point2;
 use rand::{SeedableRng, seq::index};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::ratio::sampled;
-use crate::{Error, Map, Result, export::points::ColouredPoint};
-
-/// A frame in the world.
-#[derive(Debug, Clone, Copy)]
-pub struct PosedFrame<'a> {
-    /// Inverse depth in the window's unit; 0 means "none".
-    pub inv_depth: &'a Map,
-    /// The picture, of the map's size.
-    pub rgb: &'a RgbImage,
-    /// The camera at that size.
-    pub camera: Pinhole,
-    /// The camera's pose in the common unit.
-    pub world_from_camera: Isometry3<f64>,
-    /// What the window's depths are multiplied with to be in the common unit.
-    pub scale: f64,
-}
+use super::{PosedFrame, ratio::sampled};
+use crate::{Error, Result, export::points::ColouredPoint};
 
 /// How [`fuse`] works.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -61,15 +45,23 @@ impl Default for FuseOptions {
 /// Four times as many pixels are tried as points are wanted: most sequences lose fewer than three quarters.
 const TRIED_PER_POINT: f64 = 4.0;
 
-/// The world points of all pixels that neighbouring frames confirm, with their colours, ordered by frame and pixel.
+/// The world points of all pixels that neighbouring frames confirm, with the colours of the frames' pictures, ordered by frame
+/// and pixel.
 ///
 /// # Errors
-/// If a picture is not of its map's size, or a scale is not positive.
-pub fn fuse(frames: &[PosedFrame<'_>], options: &FuseOptions) -> Result<Vec<ColouredPoint>> {
+/// If there is not one picture of its map's size for each frame, or a scale is not positive.
+pub fn fuse(
+    frames: &[PosedFrame<'_>],
+    pictures: &[RgbImage],
+    options: &FuseOptions,
+) -> Result<Vec<ColouredPoint>> {
+    if pictures.len() != frames.len() {
+        return Err(Error::argument("pictures", format!("{}, one per frame", frames.len()), pictures.len()));
+    }
     let mut pixels = 0;
-    for (index, frame) in frames.iter().enumerate() {
+    for (index, (frame, picture)) in frames.iter().zip(pictures).enumerate() {
         let size = (frame.inv_depth.width(), frame.inv_depth.height());
-        let (width, height) = frame.rgb.dimensions();
+        let (width, height) = picture.dimensions();
         if (width as usize, height as usize) != size {
             let expected = format!("{}x{} pixels, as its depth has", size.0, size.1);
             return Err(Error::argument(format!("picture {index}"), expected, format!("{width}x{height}")));
@@ -81,15 +73,17 @@ pub fn fuse(frames: &[PosedFrame<'_>], options: &FuseOptions) -> Result<Vec<Colo
     }
     let share = TRIED_PER_POINT * options.max_points as f64 / pixels.max(1) as f64;
     let mut points = Vec::new();
-    for (index, frame) in frames.iter().enumerate() {
+    for (index, (frame, picture)) in frames.iter().zip(pictures).enumerate() {
         let tried = chosen(frame, index, share, options.seed);
         let around =
             index.saturating_sub(options.reach)..frames.len().min(index.saturating_add(options.reach + 1));
         let neighbours: Vec<&PosedFrame<'_>> =
             around.filter(|other| *other != index).filter_map(|other| frames.get(other)).collect();
-        points.par_extend(
-            tried.into_par_iter().filter_map(|pixel| confirmed(frame, pixel, &neighbours, options)),
-        );
+        points.par_extend(tried.into_par_iter().filter_map(|(row, column)| {
+            let position = confirmed(frame, (row, column), &neighbours, options)?;
+            let colour = picture.get_pixel_checked(column as u32, row as u32)?.0;
+            Some(ColouredPoint { position, colour })
+        }));
     }
     if points.len() > options.max_points {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
@@ -122,7 +116,7 @@ fn confirmed(
     (row, column): (usize, usize),
     neighbours: &[&PosedFrame<'_>],
     options: &FuseOptions,
-) -> Option<ColouredPoint> {
+) -> Option<[f32; 3]> {
     let inverse = frame.inv_depth.at(row, column).filter(|x| *x > 0.0 && x.is_finite())?;
     let pixel = Point2::new(column as f64, row as f64);
     let p_in_world =
@@ -138,10 +132,5 @@ fn confirmed(
         Some(depth_fits && (back - pixel).norm() < options.max_reprojection_px)
     };
     let agreeing = neighbours.iter().filter(|other| agrees(other) == Some(true)).count();
-    if agreeing < options.min_agreeing {
-        return None;
-    }
-    let position = p_in_world.coords.cast::<f32>();
-    let colour = frame.rgb.get_pixel_checked(column as u32, row as u32)?.0;
-    Some(ColouredPoint { position: position.into(), colour })
+    (agreeing >= options.min_agreeing).then(|| p_in_world.coords.cast::<f32>().into())
 }

@@ -51,11 +51,10 @@ impl Sequence {
     }
 
     fn posed<'a>(&'a self, maps: &'a [Map], poses: &[Isometry3<f64>], scales: &[f64]) -> Vec<PosedFrame<'a>> {
-        let views = self.views.iter().zip(maps).zip(poses.iter().zip(scales));
-        views
-            .map(|((view, inv_depth), (&world_from_camera, &scale))| PosedFrame {
+        maps.iter()
+            .zip(poses.iter().zip(scales))
+            .map(|(inv_depth, (&world_from_camera, &scale))| PosedFrame {
                 inv_depth,
-                rgb: &view.rgb,
                 camera: self.camera,
                 world_from_camera,
                 scale,
@@ -183,9 +182,10 @@ fn fusion_keeps_what_agrees_and_drops_what_does_not() {
         })
         .collect();
     let frames = sequence.posed(&maps, &chain.world_from_camera, &chain.scales);
+    let pictures: Vec<_> = sequence.views.iter().map(|view| view.rgb.clone()).collect();
     // Only direct neighbours are asked, so that a corrupt block never meets another.
     let options = FuseOptions { reach: 1, ..FuseOptions::default() };
-    let points = fuse(&frames, &options).unwrap();
+    let points = fuse(&frames, &pictures, &options).unwrap();
 
     // A point is right if it lies on a surface: where any camera that sees it has its depth.
     let on_surface = |point: &crate::export::points::ColouredPoint| {
@@ -202,27 +202,29 @@ fn fusion_keeps_what_agrees_and_drops_what_does_not() {
     let (all, broken) = (FRAMES * SIZE.0 * SIZE.1, 4 * 20 * 25);
     assert!(points.len() < all - broken && points.len() > all * 7 / 10, "{} of {all}", points.len());
 
-    let few = fuse(&frames, &FuseOptions { max_points: 500, ..options }).unwrap();
+    let few = fuse(&frames, &pictures, &FuseOptions { max_points: 500, ..options }).unwrap();
     assert_eq!(few.len(), 500);
-    assert_eq!(few, fuse(&frames, &FuseOptions { max_points: 500, ..options }).unwrap());
+    assert_eq!(few, fuse(&frames, &pictures, &FuseOptions { max_points: 500, ..options }).unwrap());
 }
 
 #[test]
 fn fusion_of_nothing_is_nothing_and_bad_input_is_named() {
-    assert_eq!(fuse(&[], &FuseOptions::default()).unwrap(), []);
+    assert_eq!(fuse(&[], &[], &FuseOptions::default()).unwrap(), []);
     let map = Map::new(1, 2, vec![1.0; 2]).unwrap();
     let frame = PosedFrame {
         inv_depth: &map,
-        rgb: &image::RgbImage::new(1, 1),
         camera: Pinhole::from_fov_deg(60.0, 1, 2).unwrap(),
         world_from_camera: Isometry3::identity(),
         scale: 1.0,
     };
-    let error = fuse(&[frame], &FuseOptions::default()).unwrap_err().to_string();
+    let of_size = |width| fuse(&[frame], &[image::RgbImage::new(width, 1)], &FuseOptions::default());
+    let error = of_size(1).unwrap_err().to_string();
     assert!(error.starts_with("picture 0"), "{error}");
-    let rgb = image::RgbImage::new(2, 1);
-    assert!(fuse(&[PosedFrame { rgb: &rgb, scale: f64::NAN, ..frame }], &FuseOptions::default()).is_err());
-    assert_eq!(fuse(&[PosedFrame { rgb: &rgb, ..frame }], &FuseOptions::default()).unwrap(), []);
+    assert_eq!(of_size(2).unwrap(), []);
+    assert!(fuse(&[frame], &[], &FuseOptions::default()).unwrap_err().to_string().contains("pictures"));
+    let odd = PosedFrame { scale: f64::NAN, ..frame };
+    assert!(fuse(&[odd], &[image::RgbImage::new(2, 1)], &FuseOptions::default()).is_err());
+    assert!(fuse_depth(&[frame, odd], 0, &DepthFusionOptions::default()).is_err());
 }
 
 #[test]
@@ -271,4 +273,38 @@ fn depth_fused_over_frames_is_better_than_that_of_each() {
     let alone = DepthFusionOptions { reach: 0, ..options };
     assert_eq!(fuse_depth(&frames, 3, &alone).unwrap().values(), maps[3].values());
     assert!(fuse_depth(&frames, FRAMES, &options).is_err());
+}
+
+#[test]
+fn what_one_window_took_for_the_background_comes_back_from_the_others() {
+    let camera = Pinhole::from_fov_deg(65.0, SIZE.0, SIZE.1).unwrap();
+    let positions = [-1.2, -0.9, -0.6, -0.3, 0.0, 0.3];
+    let (target, wall, plate) = (4, 4.0, 2.0);
+    // A plate before a wall; its right end is at x = 0.
+    let depth = |position: f64, column: usize| {
+        let slope = (column as f64 - camera.cx) / camera.fx;
+        if position + plate * slope < 0.0 { plate } else { wall }
+    };
+    let map = |position: f64| {
+        let values = (0..SIZE.0 * SIZE.1).map(|i| depth(position, i % SIZE.1).recip() as f32);
+        Map::new(SIZE.0, SIZE.1, values.collect()).unwrap()
+    };
+    let mut maps: Vec<Map> = positions.iter().map(|&position| map(position)).collect();
+    let truth = maps[target].clone();
+    // The target's own window took the plate for the wall.
+    maps[target] = truth.mapped(|_| wall.recip() as f32);
+    let frames: Vec<PosedFrame<'_>> = maps
+        .iter()
+        .zip(positions)
+        .map(|(inv_depth, x)| PosedFrame {
+            inv_depth,
+            camera,
+            world_from_camera: Isometry3::translation(x, 0.0, 0.0),
+            scale: 1.0,
+        })
+        .collect();
+    let fused = fuse_depth(&frames, target, &DepthFusionOptions::default()).unwrap();
+    let right =
+        fused.values().iter().zip(truth.values()).filter(|(a, b)| (**a / **b - 1.0).abs() < 0.01).count();
+    assert!(right * 100 >= 97 * truth.values().len(), "{right} of {}", truth.values().len());
 }
