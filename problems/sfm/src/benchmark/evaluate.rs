@@ -16,7 +16,7 @@ use super::{
     set::{DataSet, Skipped, make_names_unique},
     tables,
     target::{Judging, Target, Truth, Walk},
-    trajectory::Solved,
+    trajectory::{Placed, Solved},
 };
 use crate::{
     Error, Map, Result, Solver, Watch,
@@ -83,6 +83,8 @@ pub(super) struct ImageResult {
     pub(super) cost: [f64; 2],
     pub(super) updates: usize,
     pub(super) errors: ImageErrors,
+    /// Whether its depth is fused over frames.
+    pub(super) fused: bool,
     /// Per neighbour its image, the true and the found `neighbour_from_target`.
     pub(super) pairs: Vec<(PathBuf, Option<Isometry3<f64>>, Isometry3<f64>)>,
 }
@@ -214,9 +216,16 @@ fn evaluate_set(
     if mine.is_empty() {
         return (None, walked.map(|_| ()));
     }
-    let mut report = SetReport::default();
-    let together =
-        judge_together(set, solved, solver, settings, &own, reporter.into_inner(), mine, &mut report);
+    let (mut ate, mut rpe) = (None, None);
+    let judge_together = || {
+        let (Some(sequence), Some(placed)) = (set.sequence(), solved.place(&set.name)?) else {
+            return Ok(());
+        };
+        (ate, rpe) = placed.judge(&sequence.frames, &own)?;
+        let reporter = reporter.into_inner();
+        if settings.fuse_depth { fuse(set, &placed, solver, settings, &own, reporter, mine) } else { Ok(()) }
+    };
+    let together = judge_together();
     let errors = |part: Option<&str>| {
         Means::of(
             mine.iter().filter(|image| part.is_none() || image.subset == part).map(|image| &image.errors),
@@ -232,44 +241,42 @@ fn evaluate_set(
         size: walked.as_ref().ok().copied().flatten(),
         means: errors(None),
         subsets: parts.iter().map(|part| ((*part).to_owned(), errors(Some(part)))).collect(),
+        depth_fused: mine.iter().filter(|image| image.fused).count(),
         seconds_per_image: mean(mine.iter().map(|image| image.seconds)),
+        ate,
+        rpe,
         skipped: set.skipped.len(),
-        ..report
     };
     (Some(report), walked.map(|_| ()).and(together))
 }
 
-/// What only a whole sequence has: its trajectory, and depth fused over frames, whose errors replace those of single windows.
-#[allow(clippy::too_many_arguments)]
-fn judge_together(
+/// Depth as all frames of a sequence together say it; its errors replace those of single windows.
+fn fuse(
     set: &DataSet,
-    solved: Solved,
+    placed: &Placed,
     solver: &dyn Solver,
     settings: &EvalSettings,
     folder: &Path,
     reporter: &mut dyn Reporter,
     images: &mut [ImageResult],
-    report: &mut SetReport,
 ) -> Result<()> {
-    let (Some(sequence), Some(placed)) = (set.sequence(), solved.place(&set.name)?) else { return Ok(()) };
-    (report.ate, report.rpe) = placed.judge(&sequence.frames, folder)?;
+    let all = set.sequence().map_or(&[][..], |sequence| &sequence.frames);
     let posed = placed.posed();
-    let solved = images.iter_mut().zip(placed.frames()).enumerate();
-    for (index, (image, number)) in solved.take_while(|_| settings.fuse_depth) {
+    for (index, (image, number)) in images.iter_mut().zip(placed.frames()).enumerate() {
         if reporter.interrupted() {
             return Err(Error::Interrupted);
         }
-        let Some(frame) = sequence.frames.get(number) else { continue };
+        let Some(frame) = all.get(number) else { continue };
         let inv_depth = fuse_depth(&posed, index, &DepthFusionOptions::default())?;
         if settings.save_depth {
             write_depth(folder, &image.name, &inv_depth, solver.max_depth())?;
         }
-        let depth = Truth::depth(set, &sequence.frames, frame, &image.camera, &settings.judging)?;
+        let depth = Truth::depth(set, all, frame, &image.camera, &settings.judging)?;
         let (poses, found): (Vec<_>, Vec<_>) =
             image.pairs.iter().map(|(_, truth, found)| (*truth, *found)).unzip();
         let truth = Truth { is_demon: false, depth, poses };
         image.errors = truth.errors(&inv_depth, &found, solver.max_depth(), &settings.judging)?;
-        report.depth_fused = index + 1;
+        image.fused = true;
         reporter.depth_fused(index + 1);
     }
     Ok(())
@@ -313,6 +320,7 @@ fn evaluate_image(
         cost: [estimate.cost_start, estimate.cost_end],
         updates: estimate.updates,
         errors,
+        fused: false,
         pairs: pairs.map(|((frame, truth), found)| (absolute(&frame.image), *truth, *found)).collect(),
     };
     let neighbours = target.window.neighbours.iter().copied().zip(estimate.poses).collect();

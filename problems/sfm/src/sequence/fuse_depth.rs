@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::PosedFrame;
 use crate::{Error, Map, Result};
 
+/// Smaller things than this, from their middle, may be specks.
+const SPECKLE_PX: usize = 2;
+
 /// How [`fuse_depth`] works.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,7 +36,8 @@ impl Default for DepthFusionOptions {
 /// A pixel's candidates are its own depth and the points of other frames that fall on it. A frame agrees with a candidate if
 /// its own depth is about the same where the candidate appears in it, and speaks against it if it looks through it there, or
 /// has a point before it as the target sees it: agreement, free space and occlusion as weighed by Merrell et al., "Real-time
-/// visibility-based fusion of depth maps", ICCV 2007. The best candidate becomes the median of what is like it.
+/// visibility-based fusion of depth maps", ICCV 2007. The best candidate becomes the median of what is like it, and the map, as
+/// pixels are fused one by one, the median of 5x5 pixels.
 ///
 /// Every window is off in its own way, mostly where its neighbours see little, so most frames are right where one is not. (A
 /// median of all that falls on a pixel is nearer at edges, where points of near things, which grow when moved, outvote the rest.)
@@ -55,16 +59,30 @@ pub fn fuse_depth(frames: &[PosedFrame<'_>], target: usize, options: &DepthFusio
         .filter(|other| *other != target)
         .map(|other| Other::new(&frames[other], own))
         .collect();
+    if others.is_empty() {
+        return Ok(own.inv_depth.mapped(|inverse| known(inverse).map_or(0.0, |_| inverse)));
+    }
     let (height, width) = (own.inv_depth.height(), own.inv_depth.width());
     let pixel = |votes: &mut Votes, (i, &inverse): (usize, &f32)| {
         votes.gather(&others, i, width, known(inverse));
-        if votes.told.is_empty() {
-            return known(inverse).map_or(0.0, |_| inverse);
-        }
         votes.best(&others, options).map_or(0.0, f32::recip)
     };
-    let fused = own.inv_depth.values().par_iter().enumerate().map_init(Votes::default, pixel).collect();
-    Map::new(height, width, fused)
+    let fused: Vec<f32> =
+        own.inv_depth.values().par_iter().enumerate().map_init(Votes::default, pixel).collect();
+    let speckless = |around: &mut Vec<f32>, i: usize| median_around(&fused, (height, width), i, around);
+    Map::new(height, width, (0..fused.len()).into_par_iter().map_init(Vec::new, speckless).collect())
+}
+
+/// The median of what is known within [`SPECKLE_PX`] of a pixel; 0 where the pixel itself is not.
+fn median_around(map: &[f32], (height, width): (usize, usize), i: usize, around: &mut Vec<f32>) -> f32 {
+    let (row, column) = (i / width, i % width);
+    let near = |at: usize, end: usize| at.saturating_sub(SPECKLE_PX)..(at + SPECKLE_PX + 1).min(end);
+    around.clear();
+    for row in near(row, height).map(|row| row * width) {
+        around.extend(near(column, width).map(|column| map[row + column]).filter(|&x| x > 0.0));
+    }
+    let middle = around.len() / 2;
+    if map[i] > 0.0 { *around.select_nth_unstable_by(middle, f32::total_cmp).1 } else { 0.0 }
 }
 
 /// The depth of an inverse depth, where there is one.
