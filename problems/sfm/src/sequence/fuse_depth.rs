@@ -60,7 +60,7 @@ pub fn fuse_depth(frames: &[PosedFrame<'_>], target: usize, options: &DepthFusio
         .map(|other| Other::new(&frames[other], own))
         .collect();
     if others.is_empty() {
-        return Ok(own.inv_depth.mapped(|inverse| known(inverse).map_or(0.0, |_| inverse)));
+        return Ok(own.inv_depth.mapped(|x| if known(x).is_some() { x } else { 0.0 }));
     }
     let (height, width) = (own.inv_depth.height(), own.inv_depth.width());
     let pixel = |votes: &mut Votes, (i, &inverse): (usize, &f32)| {
@@ -87,7 +87,7 @@ fn median_around(map: &[f32], (height, width): (usize, usize), i: usize, around:
 
 /// The depth of an inverse depth, where there is one.
 fn known(inverse: f32) -> Option<f32> {
-    (inverse > 0.0 && inverse.is_finite()).then(|| inverse.recip())
+    Some(inverse.recip()).filter(|depth| *depth > 0.0 && depth.is_finite())
 }
 
 /// What is said of one pixel.

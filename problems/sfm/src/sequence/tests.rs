@@ -308,3 +308,52 @@ fn what_one_window_took_for_the_background_comes_back_from_the_others() {
         fused.values().iter().zip(truth.values()).filter(|(a, b)| (**a / **b - 1.0).abs() < 0.01).count();
     assert!(right * 100 >= 97 * truth.values().len(), "{right} of {}", truth.values().len());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 64, ..Default::default() })]
+
+    /// Whatever depth maps and poses hold, fused depth is known or 0; and it does not depend on the units of the others.
+    #[test]
+    fn fused_depth_is_known_or_0_whatever_the_units(
+        values in proptest::collection::vec(
+            proptest::prop_oneof![
+                6 => 0.1f32..2.0,
+                1 => proptest::strategy::Just(0.0f32),
+                1 => proptest::strategy::Just(f32::NAN),
+                1 => proptest::strategy::Just(f32::INFINITY),
+                1 => proptest::strategy::Just(-1.0f32),
+                1 => proptest::strategy::Just(1e-30f32),
+            ],
+            3 * 6 * 8,
+        ),
+        moves in proptest::collection::vec((-0.5f64..0.5, -0.5f64..0.5, -0.3f64..0.3), 3),
+        unit in 0.1f64..10.0,
+    ) {
+        let camera = Pinhole::from_fov_deg(65.0, 6, 8).unwrap();
+        let maps: Vec<Map> = values.chunks(48).map(|chunk| Map::new(6, 8, chunk.to_vec()).unwrap()).collect();
+        let posed = |maps: &'_ [Map], scales: [f64; 3]| -> Vec<Map> {
+            let frames: Vec<PosedFrame<'_>> = maps
+                .iter()
+                .zip(&moves)
+                .zip(scales)
+                .map(|((inv_depth, &(x, z, turn)), scale)| PosedFrame {
+                    inv_depth,
+                    camera,
+                    world_from_camera: Isometry3::new(Vector3::new(x, 0.0, z), Vector3::new(0.0, turn, 0.0)),
+                    scale,
+                })
+                .collect();
+            (0..3).map(|i| fuse_depth(&frames, i, &DepthFusionOptions::default()).unwrap()).collect()
+        };
+        let fused = posed(&maps, [1.0; 3]);
+        for map in &fused {
+            proptest::prop_assert!(map.values().iter().all(|x| *x >= 0.0 && x.is_finite()));
+        }
+        // The same depths in another unit, by a power of two so that nothing is rounded.
+        let factor = unit.log2().round().exp2();
+        let others: Vec<Map> =
+            maps.iter().enumerate().map(|(i, map)| map.mapped(|x| if i == 0 { x } else { x * factor as f32 })).collect();
+        let again = posed(&others, [1.0, factor, factor]);
+        proptest::prop_assert_eq!(fused[0].values(), again[0].values());
+    }
+}
