@@ -39,8 +39,7 @@ impl Default for DepthFusionOptions {
 /// visibility-based fusion of depth maps", ICCV 2007. The best candidate becomes the median of what is like it, and the map, as
 /// pixels are fused one by one, the median of 5x5 pixels.
 ///
-/// Every window is off in its own way, mostly where its neighbours see little, so most frames are right where one is not. (A
-/// median of all that falls on a pixel is nearer at edges, where points of near things, which grow when moved, outvote the rest.)
+/// Every window is off in its own way, mostly where its neighbours see little, so most frames are right where one is not.
 ///
 /// # Errors
 /// If there is no such frame, or a scale is not positive.
@@ -64,7 +63,8 @@ pub fn fuse_depth(frames: &[PosedFrame<'_>], target: usize, options: &DepthFusio
     }
     let (height, width) = (own.inv_depth.height(), own.inv_depth.width());
     let pixel = |votes: &mut Votes, (i, &inverse): (usize, &f32)| {
-        votes.gather(&others, i, width, known(inverse));
+        let at = Point2::new((i % width) as f64, (i / width) as f64);
+        votes.gather(&others, i, own.camera.backproject(&at, 1.0).coords.cast(), known(inverse));
         votes.best(&others, options).map_or(0.0, f32::recip)
     };
     let fused: Vec<f32> =
@@ -101,14 +101,14 @@ struct Votes {
 }
 
 impl Votes {
-    fn gather(&mut self, others: &[Other<'_>], i: usize, width: usize, own: Option<f32>) {
+    /// Of pixel `i`, whose point at depth 1 is `ray`.
+    fn gather(&mut self, others: &[Other<'_>], i: usize, ray: Vector3<f32>, own: Option<f32>) {
         self.own = own;
         self.told.clear();
         self.told.extend(others.iter().map(|other| other.told[i]).filter(|&depth| depth > 0.0));
         self.told.sort_unstable_by(f32::total_cmp);
-        let at = Vector3::new((i % width) as f32, (i / width) as f32, 1.0);
         self.turned.clear();
-        self.turned.extend(others.iter().map(|other| other.turned * at));
+        self.turned.extend(others.iter().map(|other| other.turned * ray));
     }
 
     /// The candidate that most speaks for, in the middle of all that agree with it.
@@ -169,7 +169,7 @@ struct Other<'a> {
     inv_depth: &'a Map,
     /// Its unit in the target's.
     unit: f32,
-    /// Its homogeneous pixel of the target's pixel p at depth d: `turned` p d + `moved`.
+    /// Its homogeneous pixel of the target's point at depth d on a ray r: `turned` r d + `moved`.
     turned: Matrix3<f32>,
     moved: Vector3<f32>,
 }
@@ -179,13 +179,11 @@ impl<'a> Other<'a> {
         let frame_from_target = frame.world_from_camera.inv_mul(&target.world_from_camera);
         let seen = frame.camera.matrix();
         let rotation = frame_from_target.rotation.to_rotation_matrix();
-        // A pinhole camera's matrix can be inverted: its focal lengths are not 0.
-        let ray = target.camera.matrix().try_inverse().unwrap_or_else(Matrix3::identity);
         Self {
             told: told(frame, target),
             inv_depth: frame.inv_depth,
             unit: (frame.scale / target.scale) as f32,
-            turned: (seen * rotation.matrix() * ray).cast(),
+            turned: (seen * rotation.matrix()).cast(),
             moved: (seen * frame_from_target.translation.vector / target.scale).cast(),
         }
     }
