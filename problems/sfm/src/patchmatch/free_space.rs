@@ -3,6 +3,8 @@
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point2, Point3};
 
+use crate::Map;
+
 /// Parallax by which a place may be nearer than what a neighbour sees, pixels, and how much more than that is clear.
 const THROUGH_PX: f64 = 2.0;
 const CLEARLY_PX: f64 = 6.0;
@@ -37,28 +39,40 @@ impl Frame {
 
 /// What neighbours see, where that is known.
 pub(super) struct FreeSpace {
-    frame: Frame,
+    pub(super) frame: Frame,
     /// Width of these images over that of the images whose places are asked about.
-    scale: f64,
-    views: Vec<View>,
+    pub(super) scale: f64,
+    pub(super) target: Map,
+    pub(super) views: Vec<View>,
 }
 
-struct View {
-    pose: Isometry3<f64>,
+pub(super) struct View {
+    pub(super) pose: Isometry3<f64>,
+    pub(super) picture: Map,
     /// The neighbour's own inverse depth, where it is sure and the target says the same; infinite elsewhere.
-    inverse: Vec<f64>,
+    pub(super) inverse: Vec<f64>,
 }
 
 impl FreeSpace {
-    pub(super) fn new(frame: Frame, scale: f64) -> Self {
-        Self { frame, scale, views: Vec::new() }
+    pub(super) fn new(frame: Frame, scale: f64, target: Map) -> Self {
+        Self { frame, scale, target, views: Vec::new() }
+    }
+
+    /// A place of the images that are asked about in these images.
+    pub(super) fn here(&self, place: [f64; 2]) -> [f64; 2] {
+        place.map(|at| (at + 0.5) * self.scale - 0.5)
+    }
+
+    /// And back.
+    pub(super) fn asked(&self, place: [f64; 2]) -> [f64; 2] {
+        place.map(|at| (at + 0.5) / self.scale - 0.5)
     }
 
     /// With a neighbour at `pose` whose inverse depths are `own`, infinite where they are not sure, and the target's `target`: they count
     /// where they differ by at most `most`.
     pub(super) fn add(
         &mut self,
-        pose: &Isometry3<f64>,
+        (pose, picture): (&Isometry3<f64>, &Map),
         own: impl Iterator<Item = f32>,
         target: &[f32],
         most: f64,
@@ -71,13 +85,13 @@ impl FreeSpace {
             if agrees { own } else { f64::INFINITY }
         };
         let inverse = own.enumerate().map(confirmed).collect();
-        self.views.push(View { pose: *pose, inverse });
+        self.views.push(View { pose: *pose, picture: picture.clone(), inverse });
     }
 
     /// How clearly a neighbour looks through what would be at a place of the target: 0 if none does, to 1 (free-space violations;
     /// Merrell et al., *Real-Time Visibility-Based Fusion of Depth Maps*, ICCV 2007).
     pub(super) fn through(&self, place: [f64; 2], inverse: f64) -> f32 {
-        let place = place.map(|at| (at + 0.5) * self.scale - 0.5);
+        let place = self.here(place);
         let by = |view: &View| {
             let (pixel, x) = self.frame.seen(place, inverse, &view.pose)?;
             let off_px =
@@ -106,8 +120,9 @@ mod tests {
         // Half of 69 pixels farther left.
         let own: Vec<f32> = (0..frame.len()).map(at(15)).collect();
         let most = 2.0 / frame.camera.fx;
-        let mut free = FreeSpace::new(frame, 0.5);
-        free.add(&pose, own.into_iter(), &target, most);
+        let grey = Map::new(60, 80, vec![0.5; frame.len()]).unwrap();
+        let mut free = FreeSpace::new(frame, 0.5, grey.clone());
+        free.add((&pose, &grey), own.into_iter(), &target, most);
         // Asked in an image of twice the size. The wall and the post may be where they are.
         let place = |column: f64| [2.0 * column, 60.0];
         assert_eq!(free.through(place(30.0), 0.25), 0.0);

@@ -6,9 +6,10 @@ use nalgebra::{Isometry3, Point3};
 use rayon::prelude::*;
 
 use super::{
+    contradiction::{Cell, Contradiction, InFront},
     free_space::FreeSpace,
     geodesic::Geodesic,
-    planes::{self, Grouped},
+    planes::{self, Grouped, Plane},
     pyramid::enlarged,
     relative::Relative,
 };
@@ -28,15 +29,20 @@ impl Known {
     }
 }
 
-/// Distance at which a known place counts half as much or less, as a part of the image's width, along ways around edges.
-const REACH: f32 = 0.1;
-const FALL: f32 = 1.5;
 /// A plane that explains at least this part of what the best one does is expected instead of it if it is so many times nearer: what one
 /// image alone shows is often near, and a depth that is far too great is the worst error.
 const NEARLY: f32 = 0.85;
 const NEARER: f64 = 2.0;
 /// A plane that a neighbour clearly looks through counts so much less.
 const THROUGH: f32 = 0.9;
+/// What is in front of a contradicted plane is so many times nearer than where it leaves the neighbours' pictures, and has such a part of the most
+/// votes.
+const IN_FRONT: f64 = 1.5;
+const IN_FRONT_VOTES: f32 = 0.3;
+/// Planes with a smaller part of the most votes are not asked about.
+const FEW: f32 = 0.1;
+/// Planes that are no more apart, as parallax in pixels for a baseline of 1, are the same in a cell.
+const SAME_PX: f64 = 0.7;
 /// How far beyond what is known a plane may lead, as factors: farther away and nearer.
 const BEYOND: (f64, f64) = (1.5, 3.0);
 
@@ -66,7 +72,7 @@ pub(super) fn matched(
 /// a plane is judged by the sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 ///
 /// Where neighbours look through a plane, as `free` says, it counts little: what is beside something near, and hidden behind it from a
-/// neighbour, is not part of it.
+/// neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show.
 pub(super) fn inverse_depth(
     known: &[Known],
     image: &Map,
@@ -76,7 +82,7 @@ pub(super) fn inverse_depth(
 ) -> Result<Option<Map>> {
     let known: Vec<Known> = known.iter().copied().filter(|k| POSSIBLE.contains(&k.inverse)).collect();
     let inverses = Sorted::new(known.iter().map(|k| k.inverse));
-    let (Some(few), Some(middle), Some(most)) =
+    let (Some(few), Some(middle_inverse), Some(most)) =
         (inverses.permille(20), inverses.median(), inverses.permille(980))
     else {
         return Ok(None);
@@ -85,37 +91,71 @@ pub(super) fn inverse_depth(
     let cells = Geodesic::new(image)?;
     let grouped = Grouped::new(&known, &cells);
     let planes = planes::proposed(&known, &grouped, image.width(), focal_px, seed);
-    let weight = |d: &f32| (1.0 + (d / REACH).powi(2)).powf(-FALL);
-    let near: Vec<f32> = grouped.far.par_iter().flat_map_iter(|far| far.iter().map(weight)).collect();
-    // How well each plane explains what is known in each cell.
-    let explained: Vec<f32> = grouped
-        .members
-        .par_iter()
-        .flat_map_iter(|members| {
-            planes.iter().map(|plane| members.iter().map(|&i| plane.explains(&known[i]) as f32).sum())
-        })
-        .collect();
-    let near = Tensor::from_vec(near, (grouped.far.len(), cells.len()), &Device::Cpu)?;
-    let explained = Tensor::from_vec(explained, (grouped.far.len(), planes.len()), &Device::Cpu)?;
-    let votes = near.t()?.matmul(&explained)?.to_vec2::<f32>()?;
+    let votes = planes::votes(&grouped, &cells, &known, &planes)?;
+    let contradiction = free.map(|free| Contradiction::new(free, &known, least));
+    let side = image.width() as f64 / cells.shape().1 as f64;
     let expected = |(cell, votes): (usize, &Vec<f32>)| {
-        let at = cells.middle(cell);
-        let judged = planes.iter().zip(votes).map(|(plane, &votes)| {
-            let inverse = plane.inverse(at);
-            (inverse, votes * (1.0 - THROUGH * free.map_or(0.0, |free| free.through(at, inverse))))
-        });
-        let judged: Vec<(f64, f32)> = judged.collect();
-        let best = judged.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
-        let (best, most_votes) = best.unwrap_or((middle, 0.0));
-        let good = judged.iter().filter(|(x, votes)| *votes >= NEARLY * most_votes && x.is_finite());
-        let nearest = good.map(|(x, _)| *x).fold(f64::NEG_INFINITY, f64::max);
-        let inverse = if nearest.min(most) > NEARER * best.max(least) { nearest } else { best };
-        if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle as f32 }
+        let middle = cells.middle(cell);
+        let judge = |(plane, &votes): (&Plane, &f32)| {
+            let inverse = plane.inverse(middle);
+            let through = free.map_or(0.0, |free| free.through(middle, inverse));
+            Judged { inverse, votes: votes * (1.0 - THROUGH * through) }
+        };
+        let mut judged: Vec<Judged> = planes.iter().zip(votes).map(judge).collect();
+        if let Some(contradiction) = &contradiction {
+            let hides = |plane: usize| contradiction.of(Cell { middle, side }, &planes[plane]);
+            doubted(&mut judged, hides, SAME_PX / focal_px);
+        }
+        let inverse = best(&judged, (least, most)).unwrap_or(middle_inverse);
+        if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle_inverse as f32 }
     };
     let grid: Vec<f32> = votes.par_iter().enumerate().map(expected).collect();
     let (rows, columns) = cells.shape();
     let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
     Ok(Some(Map::from_tensor(&enlarged(&grid, (image.height(), image.width()))?)?))
+}
+
+/// A plane in a cell: its inverse depth there and the votes for it.
+struct Judged {
+    inverse: f64,
+    votes: f32,
+}
+
+/// Of the planes with most votes, those that are contradicted lose them, so surely as they are; and what is in front of them is one more
+/// that may be expected, at a depth at which no neighbour shows it. Planes whose inverse depths differ by `same` at most are asked about once.
+fn doubted(judged: &mut Vec<Judged>, hides: impl Fn(usize) -> Option<InFront>, same: f64) {
+    let mut order: Vec<usize> = (0..judged.len()).filter(|&i| judged[i].inverse > 0.0).collect();
+    order.sort_by(|&a, &b| judged[b].votes.total_cmp(&judged[a].votes));
+    let most = order.first().map_or(0.0, |&i| judged[i].votes);
+    let (mut kept, mut beyond) = (0f32, None::<f64>);
+    let mut asked: Vec<(f64, Option<InFront>)> = Vec::new();
+    for i in order {
+        let Judged { inverse, votes } = judged[i];
+        // Neither these nor those that follow are best, or nearly so.
+        if votes < (NEARLY * kept).max(FEW * most) {
+            break;
+        }
+        let before = asked.iter().find(|(other, _)| (other - inverse).abs() < same).map(|asked| asked.1);
+        let front = before.unwrap_or_else(|| {
+            let front = hides(i);
+            asked.push((inverse, front));
+            front
+        });
+        if let Some(front) = front {
+            judged[i].votes *= 1.0 - front.surely;
+            beyond = Some(beyond.map_or(front.beyond, |beyond| beyond.max(front.beyond)));
+        }
+        kept = kept.max(judged[i].votes);
+    }
+    judged.extend(beyond.map(|beyond| Judged { inverse: IN_FRONT * beyond, votes: IN_FRONT_VOTES * most }));
+}
+
+/// The plane with most votes, or a much nearer one that has nearly as many.
+fn best(judged: &[Judged], (least, most): (f64, f64)) -> Option<f64> {
+    let best = judged.iter().max_by(|a, b| a.votes.total_cmp(&b.votes))?;
+    let good = judged.iter().filter(|j| j.votes >= NEARLY * best.votes && j.inverse.is_finite());
+    let nearest = good.map(|j| j.inverse).fold(f64::NEG_INFINITY, f64::max);
+    Some(if nearest.min(most) > NEARER * best.inverse.max(least) { nearest } else { best.inverse })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 
 mod cma;
 mod config;
+mod contradiction;
 mod depth;
 mod egomotion;
 mod five_points;
@@ -41,6 +42,7 @@ mod pyramid;
 mod relative;
 mod search;
 mod sgm;
+mod sight;
 mod solver;
 mod survey;
 mod volume;

@@ -1,11 +1,13 @@
 //! Planes on which known places lie.
 
+use candle_core::{Device, Tensor};
 use nalgebra::{Matrix3, Vector3};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{geodesic::Geodesic, likely::Known, search::mixed};
+use crate::Result;
 
 /// Planes that are proposed.
 const PROPOSALS: usize = 400;
@@ -18,6 +20,10 @@ const OFF_PX: f64 = 3.0;
 const OFF: f64 = 0.02;
 /// Weight of slopes against that of all places: what places on a line do not say is level.
 const LEVEL: f64 = 1e-4;
+
+/// Distance at which a known place counts half as much or less, as a part of the image's width, along ways around edges.
+const REACH: f32 = 0.1;
+const FALL: f32 = 1.5;
 
 /// Known places by the cells that they are in.
 pub(super) struct Grouped {
@@ -136,4 +142,27 @@ pub(super) fn proposed(
         (0..REFINED).fold(plane, |plane, _| plane.refined(known, &around))
     };
     (0..PROPOSALS).into_par_iter().map(propose).collect()
+}
+
+/// What planes have in each cell, and plane by plane: the sum over known places of `(1 + (d/0.1)²)^−1.5 · e`, d the way to the place and e how
+/// well the plane explains it.
+pub(super) fn votes(
+    grouped: &Grouped,
+    cells: &Geodesic,
+    known: &[Known],
+    planes: &[Plane],
+) -> Result<Vec<Vec<f32>>> {
+    let weight = |d: &f32| (1.0 + (d / REACH).powi(2)).powf(-FALL);
+    let near: Vec<f32> = grouped.far.par_iter().flat_map_iter(|far| far.iter().map(weight)).collect();
+    // How well each plane explains what is known in each cell.
+    let explained: Vec<f32> = grouped
+        .members
+        .par_iter()
+        .flat_map_iter(|members| {
+            planes.iter().map(|plane| members.iter().map(|&i| plane.explains(&known[i]) as f32).sum())
+        })
+        .collect();
+    let near = Tensor::from_vec(near, (grouped.far.len(), cells.len()), &Device::Cpu)?;
+    let explained = Tensor::from_vec(explained, (grouped.far.len(), planes.len()), &Device::Cpu)?;
+    Ok(near.t()?.matmul(&explained)?.to_vec2::<f32>()?)
 }

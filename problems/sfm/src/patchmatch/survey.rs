@@ -81,7 +81,7 @@ pub(super) fn survey(
     let known: Vec<Known> = matched.iter().copied().chain(sure).collect();
     let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     let frame = Frame { camera: pictures.camera, size: pictures.size() };
-    let mut free = FreeSpace::new(frame, scale);
+    let mut free = FreeSpace::new(frame, scale, pictures.target.clone());
     let (mut hidden, mut evaluations) = (Vec::with_capacity(poses.len()), search.planes(wide) + 3);
     for (pose, neighbour) in poses.iter().zip(&pictures.neighbours) {
         let (other, gains, planes) = backwards(&pictures, config, (neighbour, pose), &inverse, wide)?;
@@ -89,7 +89,7 @@ pub(super) fn survey(
         let most = DISPUTED_PX / (focal_px * pose.translation.vector.norm().max(1e-9));
         let disputed: Vec<bool> = disputed(&frame, pose, (&inverse, &other), most).collect();
         let surely = |(x, gain): (&f32, &f32)| if *gain > SURE_GAIN { *x } else { f32::INFINITY };
-        free.add(pose, other.iter().zip(&gains).map(surely), &inverse, most);
+        free.add((pose, neighbour), other.iter().zip(&gains).map(surely), &inverse, most);
         hidden.push(at_size(&disputed, pictures.size(), full));
         evaluations += planes + 3;
     }

@@ -1,0 +1,308 @@
+//! Planes that pictures contradict: where a neighbour shows the place and it looks different, something is in front of it.
+
+use std::ops::RangeInclusive;
+
+use super::{
+    free_space::{FreeSpace, View},
+    likely::Known,
+    planes::Plane,
+    sight::{Sight, sampled},
+};
+use crate::{Map, sorted::Sorted};
+
+/// What is so much alike, or less, has nothing in common, and what is so much alike looks the same.
+const ALIKE: (f32, f32) = (0.2, 0.6);
+/// Parallax by which a plane may be off, pixels.
+const OFF_PX: i32 = 2;
+/// What is so much alike at another depth is there, which is looked for over at most so many pixels of parallax.
+const ELSEWHERE: f32 = 0.75;
+const MOST_PX: f64 = 400.0;
+/// Differences of grey values that mean nothing: noise, and what is left where one picture is brighter.
+const NOISE: f32 = 0.02;
+const SPREADS: f32 = 3.0;
+/// The part of a patch that a neighbour must show.
+const SHOWN: f32 = 0.6;
+/// By how many pixels of parallax something must be nearer to hide a place.
+const NEARER_PX: f64 = 2.0;
+
+/// A square part of the target, in pixels of the images that are asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell {
+    pub(super) middle: [f64; 2],
+    pub(super) side: f64,
+}
+
+/// Something that hides a plane.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct InFront {
+    /// How surely, 0 to 1.
+    pub(super) surely: f32,
+    /// The inverse depth beyond which no neighbour shows it, or it would be seen.
+    pub(super) beyond: f64,
+}
+
+/// What the pictures say about planes.
+pub(super) struct Contradiction<'a> {
+    free: &'a FreeSpace,
+    least: f64,
+    /// Of each neighbour.
+    exposures: Vec<Exposure>,
+}
+
+/// How much brighter a neighbour's picture is than the target's, and how far grey values of the same places are from that.
+#[derive(Debug, Clone, Copy)]
+struct Exposure {
+    gain: f32,
+    spread: f32,
+}
+
+impl Exposure {
+    /// By the places that are known.
+    fn new(free: &FreeSpace, view: &View, known: &[Known]) -> Self {
+        let grey = |known: &Known| {
+            let here = free.here(known.at);
+            let there = Sight::new(&free.frame, here, &view.pose).at(known.inverse)?;
+            Some((sampled(&free.target, here)?, sampled(&view.picture, there)?))
+        };
+        let grey: Vec<(f32, f32)> = known.iter().filter_map(grey).collect();
+        let median = |of: &dyn Fn(&(f32, f32)) -> f32| Sorted::new(grey.iter().map(of)).median();
+        let (Some(here), Some(there)) = (median(&|g| g.0), median(&|g| g.1)) else {
+            return Self { gain: 1.0, spread: 1.0 };
+        };
+        let gain = if here > 0.0 { (there / here).clamp(0.25, 4.0) as f32 } else { 1.0 };
+        let off = median(&|(here, there)| (there - gain * here).abs()).unwrap_or(1.0);
+        Self { gain, spread: (off as f32).max(0.5 * NOISE) }
+    }
+}
+
+impl<'a> Contradiction<'a> {
+    /// `known` is in pixels of the images that are asked about; `least` is the least inverse depth that something may have.
+    pub(super) fn new(free: &'a FreeSpace, known: &[Known], least: f64) -> Self {
+        let exposures = free.views.iter().map(|view| Exposure::new(free, view, known)).collect();
+        Self { free, least, exposures }
+    }
+
+    /// What hides a plane in a cell: all neighbours that show where the plane would be show something else there, and the cell nowhere at
+    /// another depth.
+    pub(super) fn of(&self, cell: Cell, plane: &Plane) -> Option<InFront> {
+        let patch = Patch::new(self.free, cell, plane);
+        let views = self.free.views.iter().zip(&self.exposures);
+        let seen = views.filter_map(|(view, exposure)| self.by(view, *exposure, &patch));
+        let all =
+            seen.reduce(|a, b| InFront { surely: a.surely.min(b.surely), beyond: a.beyond.max(b.beyond) });
+        all.filter(|front| front.surely > 0.0)
+    }
+
+    /// The same by one neighbour: `None` if it does not show the plane there, not surely at all if nothing is in front.
+    fn by(&self, view: &View, exposure: Exposure, patch: &Patch) -> Option<InFront> {
+        let frame = &self.free.frame;
+        let nothing = InFront { surely: 0.0, beyond: 0.0 };
+        let (pixel, there) = frame.seen(patch.middle, patch.inverse, &view.pose)?;
+        let compared = Compared::new(self.free, view, exposure, patch);
+        let px = frame.camera.fx * view.pose.translation.vector.norm();
+        let unlike = (ALIKE.1 - compared.most(-OFF_PX..=OFF_PX, px)?) / (ALIKE.1 - ALIKE.0);
+        let sight = Sight::new(frame, patch.middle, &view.pose);
+        let Some(beyond) = sight.exit(patch.inverse).filter(|_| unlike > 0.0) else { return Some(nothing) };
+        // Hidden by something that both show.
+        let nearer_px = (view.inverse[pixel] - there) * px;
+        if nearer_px.is_finite() && nearer_px > NEARER_PX {
+            return Some(nothing);
+        }
+        let shift = |to: f64| ((to - patch.inverse) * px).clamp(-MOST_PX, MOST_PX) as i32;
+        let elsewhere = compared.most(shift(self.least)..=shift(beyond), px);
+        let surely = if elsewhere.is_some_and(|alike| alike >= ELSEWHERE) { 0.0 } else { unlike.min(1.0) };
+        Some(InFront { surely, beyond })
+    }
+}
+
+/// Pixels of a cell, in the pictures that are compared, and the inverse depth of a plane there.
+struct Patch {
+    middle: [f64; 2],
+    inverse: f64,
+    /// Grey value, place and inverse depth.
+    pixels: Vec<(f32, [f64; 2], f64)>,
+}
+
+impl Patch {
+    fn new(free: &FreeSpace, cell: Cell, plane: &Plane) -> Self {
+        let middle = free.here(cell.middle);
+        let half = 0.5 * cell.side * free.scale;
+        let along = |i: usize, most: usize| {
+            let border = |at: f64| (at.ceil().max(0.0) as usize).min(most);
+            border(middle[i] - half)..border(middle[i] + half)
+        };
+        let (rows, columns) = (along(1, free.frame.size.0), along(0, free.frame.size.1));
+        let inverse = |place: [f64; 2]| plane.inverse(free.asked(place));
+        let pixel = |(y, x): (usize, usize)| {
+            let place = [x as f64, y as f64];
+            (free.target.values()[y * free.frame.size.1 + x], place, inverse(place))
+        };
+        let pixels = rows.flat_map(|y| columns.clone().map(move |x| pixel((y, x)))).collect();
+        Self { middle, inverse: inverse(middle), pixels }
+    }
+}
+
+/// A patch beside what a neighbour shows.
+struct Compared<'a> {
+    picture: &'a Map,
+    spread: f32,
+    /// Grey value as the neighbour's camera would have it, the line of sight, inverse depth.
+    pixels: Vec<(f32, Sight, f64)>,
+}
+
+impl<'a> Compared<'a> {
+    fn new(free: &FreeSpace, view: &'a View, exposure: Exposure, patch: &Patch) -> Self {
+        let pixel = |(grey, place, inverse): &(f32, [f64; 2], f64)| {
+            (exposure.gain * grey, Sight::new(&free.frame, *place, &view.pose), *inverse)
+        };
+        let pixels = patch.pixels.iter().map(pixel).collect();
+        Self { picture: &view.picture, spread: exposure.spread, pixels }
+    }
+
+    /// How much alike they are at most where the plane is shifted by pixels of parallax; `None` where the neighbour shows too little of it.
+    fn most(&self, shifts: RangeInclusive<i32>, px: f64) -> Option<f32> {
+        let alike = |shift: i32| self.alike(f64::from(shift) / px.max(1e-9));
+        shifts.filter_map(alike).max_by(f32::total_cmp)
+    }
+
+    /// The covariance of grey values over the greater variance, both with that of noise, and the squared difference of their means, where it
+    /// is more than exposure explains, as more variance: 1 where they are the same or neither has texture.
+    fn alike(&self, nearer: f64) -> Option<f32> {
+        let (mut sums, mut count) = ([0f32; 5], 0f32);
+        for (a, sight, x) in &self.pixels {
+            let Some(b) = sight.at(x + nearer).and_then(|at| sampled(self.picture, at)) else { continue };
+            for (sum, value) in sums.iter_mut().zip([*a, b, a * a, b * b, a * b]) {
+                *sum += value;
+            }
+            count += 1.0;
+        }
+        if count < 4.0 || count < SHOWN * self.pixels.len() as f32 {
+            return None;
+        }
+        let [a, b, aa, bb, ab] = sums.map(|sum| sum / count);
+        let brighter = ((a - b).abs() - SPREADS * self.spread).max(0.0);
+        let most = (aa - a * a).max(bb - b * b) + NOISE * NOISE + brighter * brighter;
+        Some((ab - a * b + NOISE * NOISE) / most)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use dro_vision::Pinhole;
+    use nalgebra::Isometry3;
+
+    use super::*;
+    use crate::patchmatch::{
+        free_space::Frame,
+        geodesic::Geodesic,
+        planes::{Grouped, proposed},
+        search::mixed,
+    };
+
+    const SIZE: (usize, usize) = (60, 80);
+    /// Inverse depth of a wall, and of a box before it.
+    const WALL: f64 = 0.25;
+    const BOX: f64 = 0.8;
+
+    fn frame() -> Frame {
+        Frame { camera: Pinhole::from_fov_deg(60.0, SIZE.0, SIZE.1).unwrap(), size: SIZE }
+    }
+
+    fn picture(grey: impl Fn(f64, f64) -> f64) -> Map {
+        let at = |i: usize| grey((i % SIZE.1) as f64, (i / SIZE.1) as f64) as f32;
+        Map::new(SIZE.0, SIZE.1, (0..SIZE.0 * SIZE.1).map(at).collect()).unwrap()
+    }
+
+    /// Noise of its own for each seed, bilinear between random values two pixels apart.
+    fn noise(seed: u64, x: f64, y: f64) -> f64 {
+        let (column, row) = ((x / 2.0).floor(), (y / 2.0).floor());
+        let (right, down) = (x / 2.0 - column, y / 2.0 - row);
+        let value = |row: f64, column: f64| {
+            let part = ((row + 500.0) * 1000.0 + column + 500.0) as u64;
+            (mixed(seed, part) % 1000) as f64 / 1000.0
+        };
+        let along = |row: f64| value(row, column) * (1.0 - right) + value(row, column + 1.0) * right;
+        0.2 + 0.6 * (along(row) * (1.0 - down) + along(row + 1.0) * down)
+    }
+
+    fn wall(x: f64, y: f64) -> f64 {
+        noise(1, x, y)
+    }
+
+    fn other(x: f64, y: f64) -> f64 {
+        noise(2, x, y)
+    }
+
+    /// What hides the wall in cells with their middles at some columns. The target shows a box in columns 24 to 39, the neighbour, one unit to the
+    /// right, what it is given: everything on the wall is `WALL` in parallax farther left there.
+    fn asked(neighbour: &Map, own: Vec<f64>, columns: [f64; 3]) -> [Option<InFront>; 3] {
+        let frame = frame();
+        let target = picture(|x, y| if (24.0..40.0).contains(&x) { other(x, y) } else { wall(x, y) });
+        let places = (0..SIZE.0).step_by(5).flat_map(|y| (0..SIZE.1).step_by(4).map(move |x| (x, y)));
+        let known: Vec<Known> = places
+            .filter(|(x, _)| !(22..42).contains(x))
+            .map(|(x, y)| Known { at: [x as f64, y as f64], inverse: WALL })
+            .collect();
+        let cells = Geodesic::new(&target).unwrap();
+        let plane = proposed(&known, &Grouped::new(&known, &cells), SIZE.1, frame.camera.fx, 1)[0];
+        let mut free = FreeSpace::new(frame, 1.0, target);
+        let view =
+            View { pose: Isometry3::translation(-1.0, 0.0, 0.0), picture: neighbour.clone(), inverse: own };
+        free.views.push(view);
+        let contradiction = Contradiction::new(&free, &known, 0.5 * WALL);
+        columns.map(|x| contradiction.of(Cell { middle: [x, 30.0], side: 8.0 }, &plane))
+    }
+
+    fn moved(inverse: f64) -> f64 {
+        inverse * frame().camera.fx
+    }
+
+    #[test]
+    fn what_the_neighbour_does_not_show_is_in_front() {
+        let unknown = vec![f64::INFINITY; SIZE.0 * SIZE.1];
+        // However bright the picture is: the box would be at columns below 0.
+        for gain in [1.0, 0.6] {
+            let neighbour = picture(|x, y| gain * wall(x + moved(WALL), y));
+            let [left, front, right] = asked(&neighbour, unknown.clone(), [20.0, 32.0, 60.0]);
+            assert_eq!((left, right), (None, None), "gain {gain}");
+            let front = front.unwrap();
+            assert!(front.surely > 0.7, "{front:?}");
+            assert!(
+                (front.beyond - 32.0 / frame().camera.fx).abs() < 1e-6 && front.beyond < BOX,
+                "{front:?}"
+            );
+        }
+        // The neighbour surely sees something nearer there: that is what hides the wall.
+        let neighbour = picture(|x, y| wall(x + moved(WALL), y));
+        assert_eq!(asked(&neighbour, vec![0.5; SIZE.0 * SIZE.1], [20.0, 32.0, 60.0]), [None; 3]);
+    }
+
+    #[test]
+    fn what_the_neighbour_shows_elsewhere_is_not_in_front() {
+        // The box stands only a little before the wall.
+        let (near, unknown) = (0.4, vec![f64::INFINITY; SIZE.0 * SIZE.1]);
+        let neighbour = picture(|x, y| {
+            let there = x + moved(near);
+            if (24.0..40.0).contains(&there) { other(there, y) } else { wall(x + moved(WALL), y) }
+        });
+        assert_eq!(asked(&neighbour, unknown, [32.0, 60.0, 70.0]), [None; 3]);
+    }
+
+    /// Without texture pictures look the same, unless one is much brighter.
+    #[test]
+    fn without_texture_brightness_counts() {
+        let compared = |a: f32, b: f64| {
+            let picture = picture(|_, _| b);
+            let frame = frame();
+            let pixel = |i: usize| {
+                let place = [(30 + i % 8) as f64, (20 + i / 8) as f64];
+                (a, Sight::new(&frame, place, &Isometry3::translation(-1.0, 0.0, 0.0)), WALL)
+            };
+            let pixels = (0..64).map(pixel).collect();
+            Compared { picture: &picture, spread: 0.01, pixels }.most(-2..=2, frame.camera.fx).unwrap()
+        };
+        assert!(compared(0.5, 0.5) > 0.99 && compared(0.5, 0.52) > 0.99);
+        assert!(compared(0.5, 0.7) < 0.1 && compared(0.7, 0.5) < 0.1);
+    }
+}
