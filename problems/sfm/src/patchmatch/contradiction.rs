@@ -17,9 +17,10 @@ const OFF_PX: i32 = 2;
 /// What is so much alike at another depth is there, which is looked for over at most so many pixels of parallax.
 const ELSEWHERE: f32 = 0.75;
 const MOST_PX: f64 = 400.0;
-/// Differences of grey values that mean nothing: noise, and what is left where one picture is brighter.
+/// Differences of grey values that mean nothing.
 const NOISE: f32 = 0.02;
-const SPREADS: f32 = 3.0;
+/// A difference of brightness says something where it is greater than at so many thousandths of the known places.
+const EXPLAINED: usize = 900;
 /// The part of a patch that a neighbour must show.
 const SHOWN: f32 = 0.6;
 /// By how many pixels of parallax something must be nearer to hide a place.
@@ -70,8 +71,9 @@ impl Exposure {
             return Self { gain: 1.0, spread: 1.0 };
         };
         let gain = if here > 0.0 { (there / here).clamp(0.25, 4.0) as f32 } else { 1.0 };
-        let off = median(&|(here, there)| (there - gain * here).abs()).unwrap_or(1.0);
-        Self { gain, spread: (off as f32).max(0.5 * NOISE) }
+        let off = Sorted::new(grey.iter().map(|(here, there)| (there - gain * here).abs()));
+        let spread = off.permille(EXPLAINED).map_or(1.0, |off| off as f32);
+        Self { gain, spread: spread.max(NOISE) }
     }
 }
 
@@ -180,7 +182,7 @@ impl<'a> Compared<'a> {
             return None;
         }
         let [a, b, aa, bb, ab] = sums.map(|sum| sum / count);
-        let brighter = ((a - b).abs() - SPREADS * self.spread).max(0.0);
+        let brighter = ((a - b).abs() - self.spread).max(0.0);
         let most = (aa - a * a).max(bb - b * b) + NOISE * NOISE + brighter * brighter;
         Some((ab - a * b + NOISE * NOISE) / most)
     }
@@ -300,7 +302,7 @@ mod tests {
                 (a, Sight::new(&frame, place, &Isometry3::translation(-1.0, 0.0, 0.0)), WALL)
             };
             let pixels = (0..64).map(pixel).collect();
-            Compared { picture: &picture, spread: 0.01, pixels }.most(-2..=2, frame.camera.fx).unwrap()
+            Compared { picture: &picture, spread: 0.03, pixels }.most(-2..=2, frame.camera.fx).unwrap()
         };
         assert!(compared(0.5, 0.5) > 0.99 && compared(0.5, 0.52) > 0.99);
         assert!(compared(0.5, 0.7) < 0.1 && compared(0.7, 0.5) < 0.1);
