@@ -392,7 +392,7 @@ fn depth_is_found_where_cameras_are_far_apart() {
 }
 
 /// Things near the camera that the neighbour, farther aside, does not show: the wall behind them would be in its picture, and something else is
-/// there. Few are taken for less than half as near as they are.
+/// there. So fewer are taken for less than half as near as they are.
 #[test]
 fn what_neighbours_do_not_show_is_not_the_wall_behind() {
     use crate::scene::{Generated, GeneratedConfig};
@@ -416,7 +416,7 @@ fn what_neighbours_do_not_show_is_not_the_wall_behind() {
         let found = PatchMatchSolver::default().depth(&views, &sample.poses, range).unwrap();
         let frame = free_space::Frame { camera: sample.camera, size };
         for (pixel, (x, depth)) in found.values().iter().zip(sample.depth.values()).enumerate() {
-            let (truth, wall) = (1.0 / f64::from(*depth), 1.0 / f64::from(median_m));
+            let (truth, wall) = (1.0 / f64::from(*depth), 1.0 / median_m);
             let shown = |x: f64| frame.seen(frame.place(pixel), x, &sample.poses[0]).is_some();
             if truth > 2.0 * wall && shown(wall) && !shown(truth) {
                 all += 1;
