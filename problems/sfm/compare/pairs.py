@@ -4,8 +4,8 @@
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install opencv-python-headless numpy
     /tmp/venv/bin/python problems/sfm/compare/pairs.py DATA OUT  # OUT: for dro sfm eval
 
-Of each sequence up to 8 pairs, spread over baselines of 6 to 60 % of the median depth, where the second image sees at least half of
-what the first one does. The same numbers give the same pairs.
+Of each sequence up to 8 pairs (--most), spread over baselines of 6 to 60 % of the median depth, where the second image sees at least
+half (--seen) of what the first one does and is at most 14 frames away (--apart). The same numbers give the same pairs.
 """
 
 import argparse
@@ -23,7 +23,6 @@ SETS = [
     ("mvs_tart", "tartanair_hospital", "frames"),
     ("mvs_icl", "iclnuim_office_kt0", "frames"),
 ]
-MOST, APART = 8, 14  # pairs of a set, frames between two views
 
 
 def matrix(fx, fy, cx, cy):
@@ -118,19 +117,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--most", type=int, default=8, help="pairs of a sequence")
+    parser.add_argument("--apart", type=int, default=14, help="frames between two views")
+    parser.add_argument("--seen", type=float, default=0.5, help="part that the second image sees")
+    parser.add_argument("--seed", type=int, default=5)
     args = parser.parse_args()
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(args.seed)
     for name, folder, reader in SETS:
         views = list({"frames": frames, "seven": seven, "tum": tum}[reader](args.data / folder))
         found = []
         for i, a in enumerate(views):
             for j, b in enumerate(views):
-                if 0 < abs(i - j) <= APART:
+                if 0 < abs(i - j) <= args.apart:
                     seen, baseline = seen_and_baseline(a, b)
-                    if seen > 0.5 and 0.06 < baseline < 0.6:
+                    if seen > args.seen and 0.06 < baseline < 0.6:
                         found.append((baseline, i, j))
         found.sort()
-        count = min(MOST, len({i for _, i, _ in found}))
+        count = min(args.most, len({i for _, i, _ in found}))
         for n in range(count):
             part = found[n * len(found) // count : (n + 1) * len(found) // count]
             baseline, i, j = part[rng.integers(len(part))]
