@@ -58,6 +58,24 @@ impl Map {
         (column < self.width).then(|| self.values.get(row * self.width + column).copied()).flatten()
     }
 
+    /// The value between four pixels, bilinear; `None` outside, or where one of the four is not `known`.
+    pub(crate) fn between(&self, [x, y]: [f64; 2], known: impl Fn(f32) -> bool) -> Option<f64> {
+        let last = |size: usize| size.checked_sub(1).map(|last| last as f64);
+        let (right, bottom) = (last(self.width)?, last(self.height)?);
+        if !((0.0..=right).contains(&x) && (0.0..=bottom).contains(&y)) {
+            return None;
+        }
+        let (column, row) = (x as usize, y as usize);
+        let (a, b) = (x - column as f64, y - row as f64);
+        let value = |dy: usize, dx: usize| {
+            let (row, column) = ((row + dy).min(bottom as usize), (column + dx).min(right as usize));
+            self.at(row, column).filter(|x| known(*x)).map(f64::from)
+        };
+        let upper = value(0, 0)? * (1.0 - a) + value(0, 1)? * a;
+        let lower = value(1, 0)? * (1.0 - a) + value(1, 1)? * a;
+        Some(upper * (1.0 - b) + lower * b)
+    }
+
     /// `1/x` where x > 0 and finite, else 0: inverse depth to depth and back.
     pub fn inverted(&self) -> Self {
         self.mapped(|x| if x > 0.0 && x.is_finite() { x.recip() } else { 0.0 })

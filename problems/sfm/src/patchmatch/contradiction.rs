@@ -6,7 +6,7 @@ use super::{
     free_space::{FreeSpace, View},
     likely::Known,
     planes::Plane,
-    sight::{Sight, sampled},
+    sight::Sight,
 };
 use crate::{Map, sorted::Sorted};
 
@@ -50,6 +50,11 @@ pub(super) struct Contradiction<'a> {
     exposures: Vec<Exposure>,
 }
 
+/// A picture's grey value between pixels; `None` outside.
+fn between(picture: &Map, at: [f64; 2]) -> Option<f32> {
+    picture.between(at, |_| true).map(|grey| grey as f32)
+}
+
 /// How much brighter a neighbour's picture is than the target's, and how far grey values of the same places are from that.
 #[derive(Debug, Clone, Copy)]
 struct Exposure {
@@ -63,7 +68,7 @@ impl Exposure {
         let grey = |known: &Known| {
             let here = free.here(known.at);
             let there = Sight::new(&free.frame, here, &view.pose).at(known.inverse)?;
-            Some((sampled(&free.target, here)?, sampled(&view.picture, there)?))
+            Some((between(&free.target, here)?, between(&view.picture, there)?))
         };
         let grey: Vec<(f32, f32)> = known.iter().filter_map(grey).collect();
         let median = |of: &dyn Fn(&(f32, f32)) -> f32| Sorted::new(grey.iter().map(of)).median();
@@ -84,83 +89,91 @@ impl<'a> Contradiction<'a> {
         Self { free, least, exposures }
     }
 
-    /// What hides a plane in a cell: all neighbours that show where the plane would be show something else there, and the cell nowhere at
-    /// another depth.
-    pub(super) fn of(&self, cell: Cell, plane: &Plane) -> Option<InFront> {
-        let patch = Patch::new(self.free, cell, plane);
-        let views = self.free.views.iter().zip(&self.exposures);
-        let seen = views.filter_map(|(view, exposure)| self.by(view, *exposure, &patch));
-        let all =
-            seen.reduce(|a, b| InFront { surely: a.surely.min(b.surely), beyond: a.beyond.max(b.beyond) });
-        all.filter(|front| front.surely > 0.0)
-    }
-
-    /// The same by one neighbour: `None` if it does not show the plane there, not surely at all if nothing is in front.
-    fn by(&self, view: &View, exposure: Exposure, patch: &Patch) -> Option<InFront> {
-        let frame = &self.free.frame;
-        let nothing = InFront { surely: 0.0, beyond: 0.0 };
-        let (pixel, there) = frame.seen(patch.middle, patch.inverse, &view.pose)?;
-        let compared = Compared::new(self.free, view, exposure, patch);
-        let px = frame.camera.fx * view.pose.translation.vector.norm();
-        let unlike = (ALIKE.1 - compared.most(-OFF_PX..=OFF_PX, px)?) / (ALIKE.1 - ALIKE.0);
-        let sight = Sight::new(frame, patch.middle, &view.pose);
-        let Some(beyond) = sight.exit(patch.inverse).filter(|_| unlike > 0.0) else { return Some(nothing) };
-        // Hidden by something that both show.
-        let nearer_px = (view.inverse[pixel] - there) * px;
-        if nearer_px.is_finite() && nearer_px > NEARER_PX {
-            return Some(nothing);
-        }
-        let shift = |to: f64| ((to - patch.inverse) * px).clamp(-MOST_PX, MOST_PX) as i32;
-        let elsewhere = compared.most(shift(self.least)..=shift(beyond), px);
-        let surely = if elsewhere.is_some_and(|alike| alike >= ELSEWHERE) { 0.0 } else { unlike.min(1.0) };
-        Some(InFront { surely, beyond })
-    }
-}
-
-/// Pixels of a cell, in the pictures that are compared, and the inverse depth of a plane there.
-struct Patch {
-    middle: [f64; 2],
-    inverse: f64,
-    /// Grey value, place and inverse depth.
-    pixels: Vec<(f32, [f64; 2], f64)>,
-}
-
-impl Patch {
-    fn new(free: &FreeSpace, cell: Cell, plane: &Plane) -> Self {
+    /// A cell, in the pictures that are compared.
+    pub(super) fn patch(&self, cell: Cell) -> Patch<'_> {
+        let free = self.free;
+        let (height, width) = free.frame.size;
         let middle = free.here(cell.middle);
         let half = 0.5 * cell.side * free.scale;
         let along = |i: usize, most: usize| {
             let border = |at: f64| (at.ceil().max(0.0) as usize).min(most);
             border(middle[i] - half)..border(middle[i] + half)
         };
-        let (rows, columns) = (along(1, free.frame.size.0), along(0, free.frame.size.1));
-        let inverse = |place: [f64; 2]| plane.inverse(free.asked(place));
-        let pixel = |(y, x): (usize, usize)| {
-            let place = [x as f64, y as f64];
-            (free.target.values()[y * free.frame.size.1 + x], place, inverse(place))
+        let (rows, columns) = (along(1, height), along(0, width));
+        let places = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
+        let pixel =
+            |(y, x): (usize, usize)| (free.target.values()[y * width + x], free.asked([x as f64, y as f64]));
+        let sights = |view: &View| {
+            let sight = |(y, x): (usize, usize)| Sight::new(&free.frame, [x as f64, y as f64], &view.pose);
+            places.clone().map(sight).collect()
         };
-        let pixels = rows.flat_map(|y| columns.clone().map(move |x| pixel((y, x)))).collect();
-        Self { middle, inverse: inverse(middle), pixels }
+        Patch {
+            contradiction: self,
+            middle,
+            pixels: places.clone().map(pixel).collect(),
+            sights: free.views.iter().map(sights).collect(),
+        }
     }
 }
 
-/// A patch beside what a neighbour shows.
+/// Pixels of a cell, and their lines of sight in each neighbour.
+pub(super) struct Patch<'a> {
+    contradiction: &'a Contradiction<'a>,
+    middle: [f64; 2],
+    /// Grey value, and the place in the images that are asked about.
+    pixels: Vec<(f32, [f64; 2])>,
+    sights: Vec<Vec<Sight>>,
+}
+
+impl Patch<'_> {
+    /// What hides a plane here: all neighbours that show where the plane would be show something else there, and the cell nowhere at
+    /// another depth.
+    pub(super) fn hides(&self, plane: &Plane) -> Option<InFront> {
+        let free = self.contradiction.free;
+        let middle = plane.inverse(free.asked(self.middle));
+        let inverse: Vec<f64> = self.pixels.iter().map(|(_, place)| plane.inverse(*place)).collect();
+        let views = free.views.iter().zip(&self.contradiction.exposures).zip(&self.sights);
+        let by = |((view, exposure), sights): ((_, _), &Vec<Sight>)| {
+            self.by(middle, &Compared { view, exposure, sights, pixels: &self.pixels, inverse: &inverse })
+        };
+        let all = views
+            .filter_map(by)
+            .reduce(|a, b| InFront { surely: a.surely.min(b.surely), beyond: a.beyond.max(b.beyond) });
+        all.filter(|front| front.surely > 0.0)
+    }
+
+    /// The same by one neighbour: `None` if it does not show the plane there, not surely at all if nothing is in front.
+    fn by(&self, inverse: f64, compared: &Compared<'_>) -> Option<InFront> {
+        let (frame, view) = (&self.contradiction.free.frame, compared.view);
+        let nothing = InFront { surely: 0.0, beyond: 0.0 };
+        let (pixel, there) = frame.seen(self.middle, inverse, &view.pose)?;
+        let px = frame.camera.fx * view.pose.translation.vector.norm();
+        let unlike = (ALIKE.1 - compared.most(-OFF_PX..=OFF_PX, px)?) / (ALIKE.1 - ALIKE.0);
+        let sight = Sight::new(frame, self.middle, &view.pose);
+        let Some(beyond) = sight.exit(inverse).filter(|_| unlike > 0.0) else { return Some(nothing) };
+        // Hidden by something that both show.
+        let nearer_px = (view.inverse[pixel] - there) * px;
+        if nearer_px.is_finite() && nearer_px > NEARER_PX {
+            return Some(nothing);
+        }
+        let shift = |to: f64| ((to - inverse) * px).clamp(-MOST_PX, MOST_PX) as i32;
+        let elsewhere = compared.most(shift(self.contradiction.least)..=shift(beyond), px);
+        let surely = if elsewhere.is_some_and(|alike| alike >= ELSEWHERE) { 0.0 } else { unlike.min(1.0) };
+        Some(InFront { surely, beyond })
+    }
+}
+
+/// A patch beside what a neighbour shows where a plane would be.
 struct Compared<'a> {
-    picture: &'a Map,
-    spread: f32,
-    /// Grey value as the neighbour's camera would have it, the line of sight, inverse depth.
-    pixels: Vec<(f32, Sight, f64)>,
+    view: &'a View,
+    exposure: &'a Exposure,
+    pixels: &'a [(f32, [f64; 2])],
+    sights: &'a [Sight],
+    /// Of the plane at each pixel.
+    inverse: &'a [f64],
 }
 
-impl<'a> Compared<'a> {
-    fn new(free: &FreeSpace, view: &'a View, exposure: Exposure, patch: &Patch) -> Self {
-        let pixel = |(grey, place, inverse): &(f32, [f64; 2], f64)| {
-            (exposure.gain * grey, Sight::new(&free.frame, *place, &view.pose), *inverse)
-        };
-        let pixels = patch.pixels.iter().map(pixel).collect();
-        Self { picture: &view.picture, spread: exposure.spread, pixels }
-    }
-
+impl Compared<'_> {
     /// How much alike they are at most where the plane is shifted by pixels of parallax; `None` where the neighbour shows too little of it.
     fn most(&self, shifts: RangeInclusive<i32>, px: f64) -> Option<f32> {
         let alike = |shift: i32| self.alike(f64::from(shift) / px.max(1e-9));
@@ -171,9 +184,11 @@ impl<'a> Compared<'a> {
     /// is more than exposure explains, as more variance: 1 where they are the same or neither has texture.
     fn alike(&self, nearer: f64) -> Option<f32> {
         let (mut sums, mut count) = ([0f32; 5], 0f32);
-        for (a, sight, x) in &self.pixels {
-            let Some(b) = sight.at(x + nearer).and_then(|at| sampled(self.picture, at)) else { continue };
-            for (sum, value) in sums.iter_mut().zip([*a, b, a * a, b * b, a * b]) {
+        for (((grey, _), sight), inverse) in self.pixels.iter().zip(self.sights).zip(self.inverse) {
+            let Some(at) = sight.at(inverse + nearer) else { continue };
+            let Some(b) = between(&self.view.picture, at) else { continue };
+            let a = self.exposure.gain * grey;
+            for (sum, value) in sums.iter_mut().zip([a, b, a * a, b * b, a * b]) {
                 *sum += value;
             }
             count += 1.0;
@@ -182,7 +197,7 @@ impl<'a> Compared<'a> {
             return None;
         }
         let [a, b, aa, bb, ab] = sums.map(|sum| sum / count);
-        let brighter = ((a - b).abs() - self.spread).max(0.0);
+        let brighter = ((a - b).abs() - self.exposure.spread).max(0.0);
         let most = (aa - a * a).max(bb - b * b) + NOISE * NOISE + brighter * brighter;
         Some((ab - a * b + NOISE * NOISE) / most)
     }
@@ -253,7 +268,7 @@ mod tests {
             View { pose: Isometry3::translation(-1.0, 0.0, 0.0), picture: neighbour.clone(), inverse: own };
         free.views.push(view);
         let contradiction = Contradiction::new(&free, &known, 0.5 * WALL);
-        columns.map(|x| contradiction.of(Cell { middle: [x, 30.0], side: 8.0 }, &plane))
+        columns.map(|x| contradiction.patch(Cell { middle: [x, 30.0], side: 8.0 }).hides(&plane))
     }
 
     fn moved(inverse: f64) -> f64 {
@@ -295,14 +310,20 @@ mod tests {
     #[test]
     fn without_texture_brightness_counts() {
         let compared = |a: f32, b: f64| {
-            let picture = picture(|_, _| b);
             let frame = frame();
-            let pixel = |i: usize| {
-                let place = [(30 + i % 8) as f64, (20 + i / 8) as f64];
-                (a, Sight::new(&frame, place, &Isometry3::translation(-1.0, 0.0, 0.0)), WALL)
+            let pose = Isometry3::translation(-1.0, 0.0, 0.0);
+            let places: Vec<[f64; 2]> =
+                (0..64).map(|i| [f64::from(30 + i % 8), f64::from(20 + i / 8)]).collect();
+            let sights: Vec<Sight> = places.iter().map(|place| Sight::new(&frame, *place, &pose)).collect();
+            let pixels: Vec<(f32, [f64; 2])> = places.iter().map(|place| (a, *place)).collect();
+            let compared = Compared {
+                view: &View { pose, picture: picture(|_, _| b), inverse: Vec::new() },
+                exposure: &Exposure { gain: 1.0, spread: 0.03 },
+                pixels: &pixels,
+                sights: &sights,
+                inverse: &[WALL; 64],
             };
-            let pixels = (0..64).map(pixel).collect();
-            Compared { picture: &picture, spread: 0.03, pixels }.most(-2..=2, frame.camera.fx).unwrap()
+            compared.most(-2..=2, frame.camera.fx).unwrap()
         };
         assert!(compared(0.5, 0.5) > 0.99 && compared(0.5, 0.52) > 0.99);
         assert!(compared(0.5, 0.7) < 0.1 && compared(0.7, 0.5) < 0.1);

@@ -103,8 +103,8 @@ pub(super) fn inverse_depth(
         };
         let mut judged: Vec<Judged> = planes.iter().zip(votes).map(judge).collect();
         if let Some(contradiction) = &contradiction {
-            let hides = |plane: usize| contradiction.of(Cell { middle, side }, &planes[plane]);
-            doubted(&mut judged, hides, SAME_PX / focal_px);
+            let patch = contradiction.patch(Cell { middle, side });
+            doubted(&mut judged, |plane| patch.hides(&planes[plane]), SAME_PX / focal_px);
         }
         let inverse = best(&judged, (least, most)).unwrap_or(middle_inverse);
         if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle_inverse as f32 }

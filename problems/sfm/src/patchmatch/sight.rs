@@ -3,7 +3,6 @@
 use nalgebra::{Isometry3, Point2, Vector3};
 
 use super::free_space::Frame;
-use crate::Map;
 
 /// Where another camera sees the places on one line of sight: `a + x b`, homogeneous, at inverse depth x (its epipolar line).
 pub(super) struct Sight {
@@ -44,22 +43,6 @@ impl Sight {
         ];
         borders.into_iter().filter(|x| x.is_finite() && *x > inverse).min_by(f64::total_cmp)
     }
-}
-
-/// A picture's value between pixels, bilinear; `None` outside.
-pub(super) fn sampled(picture: &Map, [x, y]: [f64; 2]) -> Option<f32> {
-    if !(x >= 0.0 && y >= 0.0) {
-        return None;
-    }
-    let (row, column) = (y as usize, x as usize);
-    let (down, right) = ((y - row as f64) as f32, (x - column as f64) as f32);
-    // On the last row or column there is nothing beyond, nor needed.
-    let along = |row: usize| {
-        let here = picture.at(row, column)?;
-        Some(here + right * (picture.at(row, column + 1).unwrap_or(here) - here))
-    };
-    let here = along(row)?;
-    Some(here + down * (along(row + 1).unwrap_or(here) - here))
 }
 
 #[cfg(test)]

@@ -71,20 +71,7 @@ pub(super) fn robust(mut log_ratios: Vec<f64>, min_pixels: usize) -> Option<Rati
 /// Inverse depth between four pixels, bilinear; `None` outside, or where one of the four has none. (Of a plane,
 /// inverse depth is linear in the pixel, depth is not.)
 pub(super) fn sampled(inv_depth: &Map, at: &Point2<f64>) -> Option<f64> {
-    let last = |size: usize| size.checked_sub(1).map(|last| last as f64);
-    let (right, bottom) = (last(inv_depth.width())?, last(inv_depth.height())?);
-    if !((0.0..=right).contains(&at.x) && (0.0..=bottom).contains(&at.y)) {
-        return None;
-    }
-    let (column, row) = (at.x as usize, at.y as usize);
-    let (a, b) = (at.x - column as f64, at.y - row as f64);
-    let value = |dy: usize, dx: usize| {
-        let (row, column) = ((row + dy).min(bottom as usize), (column + dx).min(right as usize));
-        inv_depth.at(row, column).filter(|x| *x > 0.0 && x.is_finite()).map(f64::from)
-    };
-    let upper = value(0, 0)? * (1.0 - a) + value(0, 1)? * a;
-    let lower = value(1, 0)? * (1.0 - a) + value(1, 1)? * a;
-    Some(upper * (1.0 - b) + lower * b)
+    inv_depth.between([at.x, at.y], |x| x > 0.0 && x.is_finite())
 }
 
 fn median(values: &mut [f64]) -> Option<f64> {
