@@ -1,8 +1,10 @@
 //! Corners of an image at several sizes, and descriptors by which they are found again in another image.
 
+use candle_core::{Device, Tensor};
+use nalgebra::Vector2;
 use rayon::prelude::*;
 
-use super::pyramid::reduced;
+use super::{pyramid::reduced, shape::Shape};
 use crate::{Map, Result};
 
 /// Numbers in a descriptor: 4 by 4 cells of 8 directions.
@@ -17,6 +19,8 @@ const MARGIN: usize = 12;
 const RATIO: f32 = 0.8;
 /// Corners nearer to each other than this are one, pixels: the same corner at two sizes is no rival to itself.
 const SAME_PX: f32 = 6.0;
+/// Descriptors that are compared with all others at a time.
+const COMPARED: usize = 1024;
 
 /// Corners of an image at several sizes (least eigenvalue of the structure tensor; Shi & Tomasi, CVPR 1994).
 pub(super) struct Corners {
@@ -34,7 +38,7 @@ struct Size {
 /// Corners with SIFT descriptors (Lowe, IJCV 2004) as square roots (Arandjelović & Zisserman, CVPR 2012).
 ///
 /// Descriptors are not turned to a main direction, each by itself: cameras that are carried roll little, and what does not turn with
-/// the picture tells more. Where one rolls, all are turned alike.
+/// the picture tells more. Where one rolls, all are turned alike. A corner may have several, of different shapes.
 #[derive(Debug, Default)]
 pub(super) struct Keypoints {
     /// Column and row, pixels of the image.
@@ -64,13 +68,16 @@ impl Corners {
         Ok(Self { sizes })
     }
 
-    /// Described as they would be upright in a picture turned by `turn`, in radians from right to down.
-    pub(super) fn described(&self, turn: f32) -> Keypoints {
+    /// Each described as often as there are shapes of its surroundings.
+    pub(super) fn described(&self, shapes: &[Shape]) -> Keypoints {
         let mut found = Keypoints::default();
-        for Size { slopes, corners, scale: [sx, sy] } in &self.sizes {
-            let described: Vec<_> = corners.par_iter().map(|&at| slopes.descriptor(at, turn)).collect();
-            found.places.extend(corners.iter().map(|[x, y]| [(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5]));
-            found.descriptors.extend(described.into_iter().flatten());
+        for shape in shapes {
+            for Size { slopes, corners, scale: [sx, sy] } in &self.sizes {
+                let described: Vec<_> = corners.par_iter().map(|&at| slopes.descriptor(at, shape)).collect();
+                let places = corners.iter().map(|[x, y]| [(x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5]);
+                found.places.extend(places);
+                found.descriptors.extend(described.into_iter().flatten());
+            }
         }
         found
     }
@@ -78,42 +85,42 @@ impl Corners {
 
 impl Keypoints {
     /// Places here and in `other` that are each other's best, and clearly better than the next best.
-    pub(super) fn matches(&self, other: &Self) -> Vec<[[f32; 2]; 2]> {
-        let (there, back) = (self.best_in(other), other.best_in(self));
+    pub(super) fn matches(&self, other: &Self) -> Result<Vec<[[f32; 2]; 2]>> {
+        let (there, back) = (self.best_in(other)?, other.best_in(self)?);
         let mutual = |(i, j): (usize, Option<usize>)| {
             let j = j?;
             (back[j] == Some(i)).then(|| [self.places[i], other.places[j]])
         };
-        there.into_iter().enumerate().filter_map(mutual).collect()
+        Ok(there.into_iter().enumerate().filter_map(mutual).collect())
     }
 
-    fn best_in(&self, other: &Self) -> Vec<Option<usize>> {
-        let best = |descriptor: &[f32]| {
-            let alike: Vec<f32> =
-                other.descriptors.chunks_exact(LENGTH).map(|candidate| dot(descriptor, candidate)).collect();
-            let best = (0..alike.len()).max_by(|&a, &b| alike[a].total_cmp(&alike[b]))?;
+    fn best_in(&self, other: &Self) -> Result<Vec<Option<usize>>> {
+        let count = other.places.len();
+        if count == 0 {
+            return Ok(vec![None; self.places.len()]);
+        }
+        let best = |alike: &[f32]| {
+            let best = (0..count).max_by(|&a, &b| alike[a].total_cmp(&alike[b]))?;
             let [x, y] = other.places[best];
-            let rivals = other.places.iter().zip(&alike);
+            let rivals = other.places.iter().zip(alike);
             let second = rivals
-                .filter(|([u, v], _)| (u - x).hypot(v - y) > SAME_PX)
+                .filter(|([u, v], _)| (u - x).powi(2) + (v - y).powi(2) > SAME_PX * SAME_PX)
                 .fold(-1f32, |most, (_, &alike)| most.max(alike));
             // Of unit vectors: |a − b|² = 2 − 2 a·b.
             let distance = |alike: f32| (2.0 - 2.0 * alike).max(0.0).sqrt();
             (distance(alike[best]) < RATIO * distance(second)).then_some(best)
         };
-        self.descriptors.par_chunks_exact(LENGTH).map(best).collect()
-    }
-}
-
-/// In sixteen sums, which the compiler keeps in registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    for (a, b) in a.chunks_exact(16).zip(b.chunks_exact(16)) {
-        for i in 0..16 {
-            sums[i] += a[i] * b[i];
+        let matrix = |descriptors: &[f32]| {
+            Tensor::from_slice(descriptors, (descriptors.len() / LENGTH, LENGTH), &Device::Cpu)
+        };
+        let others = matrix(&other.descriptors)?.t()?;
+        let mut found = Vec::with_capacity(self.places.len());
+        for some in self.descriptors.chunks(COMPARED * LENGTH) {
+            let alike = matrix(some)?.matmul(&others)?.flatten_all()?.to_vec1::<f32>()?;
+            found.par_extend(alike.par_chunks_exact(count).map(best));
         }
+        Ok(found)
     }
-    sums.iter().sum()
 }
 
 /// Slopes of a smoothed image.
@@ -189,16 +196,16 @@ impl Slopes {
         found.into_iter().map(finer).collect()
     }
 
-    fn descriptor(&self, [x, y]: [f32; 2], turn: f32) -> [f32; LENGTH] {
+    fn descriptor(&self, [x, y]: [f32; 2], shape: &Shape) -> [f32; LENGTH] {
         let mut cells = [0f32; LENGTH];
-        let (sin, cos) = turn.sin_cos();
         for i in 0..16 {
             for j in 0..16 {
                 let (u, v) = (j as f32 - 7.5, i as f32 - 7.5);
-                let (gx, gy) = self.at(x + SPACING * (cos * u - sin * v), y + SPACING * (sin * u + cos * v));
-                let (gx, gy) = (cos * gx + sin * gy, cos * gy - sin * gx);
-                let weight = (gx * gx + gy * gy).sqrt() * (-(u * u + v * v) / 128.0).exp();
-                let direction = gy.atan2(gx) * (4.0 / std::f32::consts::PI) + 8.0;
+                let at = SPACING * shape * Vector2::new(u, v);
+                // The chain rule: slopes along the descriptor's coordinates.
+                let slope = shape.tr_mul(&self.at(x + at.x, y + at.y));
+                let weight = slope.norm() * (-(u * u + v * v) / 128.0).exp();
+                let direction = slope.y.atan2(slope.x) * (4.0 / std::f32::consts::PI) + 8.0;
                 // Each sample is shared by the two nearest directions and the four nearest cells.
                 let (turn, part) = (direction as usize, direction.fract());
                 let (row, column) = ((i as f32 + 0.5) / 4.0 - 0.5, (j as f32 + 0.5) / 4.0 - 0.5);
@@ -222,7 +229,7 @@ impl Slopes {
     }
 
     /// Slopes between pixels; places at the border are held inside.
-    fn at(&self, x: f32, y: f32) -> (f32, f32) {
+    fn at(&self, x: f32, y: f32) -> Vector2<f32> {
         let (x, y) = (x.clamp(0.0, self.width as f32 - 1.001), y.clamp(0.0, self.height as f32 - 1.001));
         let (left, top) = (x as usize, y as usize);
         let (u, v) = (x - left as f32, y - top as f32);
@@ -231,7 +238,7 @@ impl Slopes {
             (1.0 - v) * ((1.0 - u) * s[i] + u * s[i + 1])
                 + v * ((1.0 - u) * s[i + self.width] + u * s[i + self.width + 1])
         };
-        (mix(&self.across), mix(&self.down))
+        Vector2::new(mix(&self.across), mix(&self.down))
     }
 }
 
@@ -264,7 +271,7 @@ fn smoothed(values: &[f32], width: usize) -> Vec<f32> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
+    use super::{super::shape, *};
 
     /// Smooth blobs without a pattern, at a place of an endless plane.
     fn picture(size: (usize, usize), by: f32, zoom: f32) -> Map {
@@ -286,9 +293,9 @@ mod tests {
     }
 
     /// Matches whose second place is within a pixel and a half of where the picture moved, and all.
-    fn right(other: &Map, turn: f32, to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
-        let own = Corners::new(&picture((120, 160), 0.0, 1.0), 300).unwrap().described(0.0);
-        let matches = own.matches(&Corners::new(other, 300).unwrap().described(turn));
+    fn right(other: &Map, shapes: &[Shape], to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
+        let own = Corners::new(&picture((120, 160), 0.0, 1.0), 300).unwrap().described(&[shape::upright()]);
+        let matches = own.matches(&Corners::new(other, 300).unwrap().described(shapes)).unwrap();
         let near = |[p, q]: &[[f32; 2]; 2]| {
             let [x, y] = to(*p);
             (x - q[0]).hypot(y - q[1]) < 1.5
@@ -298,13 +305,14 @@ mod tests {
 
     #[test]
     fn a_moved_picture_is_found_again() {
-        let (near, all) = right(&picture((120, 160), 7.5, 1.0), 0.0, |[x, y]| [x - 7.5, y]);
+        let (near, all) = right(&picture((120, 160), 7.5, 1.0), &[shape::upright()], |[x, y]| [x - 7.5, y]);
         assert!(all > 40 && near * 10 >= all * 9, "{near} of {all}");
     }
 
     #[test]
     fn a_larger_picture_is_found_again() {
-        let (near, all) = right(&picture((180, 240), 0.0, 1.5), 0.0, |[x, y]| [1.5 * x, 1.5 * y]);
+        let (near, all) =
+            right(&picture((180, 240), 0.0, 1.5), &[shape::upright()], |[x, y]| [1.5 * x, 1.5 * y]);
         assert!(all > 20 && near * 10 >= all * 8, "{near} of {all}");
     }
 
@@ -317,18 +325,33 @@ mod tests {
             [cos * u - sin * v + 79.5, sin * u + cos * v + 59.5]
         };
         let other = seen((120, 160), |at| turned(at, -60.0));
-        let (near, all) = right(&other, 45f32.to_radians(), |at| turned(at, 60.0));
+        let (near, all) = right(&other, &[shape::rolled(45f32.to_radians())], |at| turned(at, 60.0));
         assert!(all > 40 && near * 10 >= all * 9, "{near} of {all}");
-        let (near, all) = right(&other, 0.0, |at| turned(at, 60.0));
+        let (near, all) = right(&other, &[shape::upright()], |at| turned(at, 60.0));
         assert!(near < 10, "{near} of {all}");
+    }
+
+    /// Columns half as far apart: with slanted descriptors, but not with upright ones.
+    #[test]
+    fn a_picture_from_aside_is_found_again() {
+        let other = seen((120, 80), |[x, y]| [2.0 * x, y]);
+        let to = |[x, y]: [f32; 2]| [0.5 * x, y];
+        let (near, all) = right(&other, &shape::slanted(), to);
+        let (upright, of) = right(&other, &[shape::upright()], to);
+        assert!(
+            near > 40 && near * 10 >= all * 6 && upright * 4 < near,
+            "{near} of {all}, {upright} of {of}"
+        );
     }
 
     #[test]
     fn pictures_of_nothing_have_no_matches() {
         let flat = Map::new(60, 80, vec![0.5; 4800]).unwrap();
-        let nothing = Corners::new(&flat, 100).unwrap().described(0.0);
-        assert!(nothing.places.is_empty() && nothing.matches(&nothing).is_empty());
-        let tiny = Corners::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100).unwrap().described(0.0);
+        let nothing = Corners::new(&flat, 100).unwrap().described(&[shape::upright()]);
+        assert!(nothing.places.is_empty() && nothing.matches(&nothing).unwrap().is_empty());
+        let tiny = Corners::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100)
+            .unwrap()
+            .described(&[shape::upright()]);
         assert!(tiny.places.is_empty());
     }
 }

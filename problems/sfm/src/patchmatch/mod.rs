@@ -42,6 +42,7 @@ mod pyramid;
 mod relative;
 mod search;
 mod sgm;
+mod shape;
 mod sight;
 mod solver;
 mod survey;

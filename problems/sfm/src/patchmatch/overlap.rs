@@ -8,6 +8,7 @@ use super::{
     keypoints::{Corners, Keypoints},
     pyramid::{grey, limited, reduced},
     relative::best_rotation,
+    shape,
 };
 use crate::{Result, cost::EpipolarCost, sequence::Overlap};
 
@@ -30,13 +31,13 @@ impl Described {
     pub(crate) fn new(image: &Tensor, camera: &Pinhole) -> Result<Self> {
         let grey = grey(image)?;
         let (own, size) = ((grey.height(), grey.width()), limited((grey.height(), grey.width()), MOST_WIDE));
-        let keypoints = Corners::new(&reduced(&grey, size)?, KEYPOINTS)?.described(0.0);
+        let keypoints = Corners::new(&reduced(&grey, size)?, KEYPOINTS)?.described(&[shape::upright()]);
         Ok(Self { keypoints, camera: camera.resized(own, size)?, width: size.1 as f64 })
     }
 
     /// How many points match, and how far apart the best rotation leaves them.
     pub(crate) fn overlap(&self, other: &Self) -> Result<Overlap> {
-        let matches = EpipolarCost::new(&self.keypoints.matches(&other.keypoints), &self.camera);
+        let matches = EpipolarCost::new(&self.keypoints.matches(&other.keypoints)?, &self.camera);
         if matches.len() == 0 {
             return Ok(Overlap { matches: 0, parallax: 0.0 });
         }

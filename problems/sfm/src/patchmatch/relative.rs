@@ -3,6 +3,8 @@
 //! How many matches a pose explains has plateaus and many basins. So the count is first made soft, over many pixels, and then
 //! harder (graduated non-convexity; Blake & Zisserman 1987), and at each step minimized by [`CmaEs`](super::CmaEs) from what is best so far.
 
+use std::collections::HashSet;
+
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +17,7 @@ use super::{
     profile::{across, sphere},
     pyramid::Pictures,
     search::mixed,
+    shape,
 };
 use crate::{Map, Result, cost::EpipolarCost};
 
@@ -40,7 +43,11 @@ const JUDGED: usize = 6000;
 const SEARCHED: (usize, usize) = (12, 64);
 /// Rotations nearer than this to each other are alike, radians, and directions nearer than four times this.
 const ALIKE: f64 = 0.02;
-/// Where upright descriptors do not match, they are turned by as many parts of a full turn.
+/// Where fewer upright descriptors agree, slanted ones are matched too.
+const ENOUGH: usize = 100;
+/// Matches that begin and end within this many pixels are of the same thing.
+const SAME_PX: f32 = 3.0;
+/// Where none of these match, they are turned by as many parts of a full turn.
 const ROLLS: usize = 8;
 /// Fewer matches are not searched, and fewer that agree are chance.
 const FEWEST: usize = 20;
@@ -67,19 +74,46 @@ impl Relative {
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
 pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
     let pictures = pictures.limited(MOST_WIDE)?;
-    let own = Corners::new(&pictures.target, KEYPOINTS)?.described(0.0);
+    let target = Corners::new(&pictures.target, KEYPOINTS)?;
+    let upright = target.described(&[shape::upright()]);
     let of = |(n, neighbour): (usize, &Map)| {
         let corners = Corners::new(neighbour, KEYPOINTS)?;
-        let rolled = |roll: f32| EpipolarCost::new(&own.matches(&corners.described(roll)), &pictures.camera);
         let seed = mixed(seed, n as u64);
-        if let Some(upright) = agreed(&rolled(0.0), 0.0, seed)? {
-            return Ok(Some(upright));
+        let agreed = |matches: &[_], roll| agreed(&EpipolarCost::new(matches, &pictures.camera), roll, seed);
+
+        let there = corners.described(&[shape::upright()]);
+        let mut most = agreed(&upright.matches(&there)?, 0.0)?;
+        let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
+        if count(&most) >= ENOUGH {
+            return Ok(most);
         }
-        let rolls = (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32);
-        let matches = rolls.map(|roll| (rolled(roll), roll)).max_by_key(|(matches, _)| matches.len());
-        matches.map_or(Ok(None), |(most, roll)| agreed(&most, f64::from(roll), seed))
+        let slanted = shape::slanted();
+        let mut matches = target.described(&slanted).matches(&there)?;
+        matches.extend(upright.matches(&corners.described(&slanted))?);
+        let found = agreed(&different(matches), 0.0)?;
+        if count(&found) > count(&most) {
+            most = found;
+        }
+        if most.is_some() {
+            return Ok(most);
+        }
+        let mut best = (Vec::new(), 0.0);
+        for roll in (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32) {
+            let matches = upright.matches(&corners.described(&[shape::rolled(roll)]))?;
+            if matches.len() > best.0.len() {
+                best = (matches, roll);
+            }
+        }
+        agreed(&best.0, f64::from(best.1))
     };
     pictures.neighbours.par_iter().enumerate().map(of).collect()
+}
+
+/// One of those that are of the same thing, which is found at several sizes and in several shapes.
+fn different(mut matches: Vec<[[f32; 2]; 2]>) -> Vec<[[f32; 2]; 2]> {
+    let mut cells = HashSet::new();
+    matches.retain(|ends| cells.insert(ends.map(|at| at.map(|x| (x / SAME_PX) as i32))));
+    matches
 }
 
 /// The rotation that explains most matches without a translation, to within some pixels and from one that is near.

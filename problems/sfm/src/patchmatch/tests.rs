@@ -3,8 +3,11 @@ use dro_core::{BlockId, Budget, CostFunction, Trajectory, minimize};
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point3, Translation3, UnitQuaternion, Vector3};
 
-use super::*;
-use crate::{Error, Map, Result, Solver, Unwatched, Update, Views, Watch, cost::CensusCost};
+use super::{pyramid::Pictures, *};
+use crate::{
+    Error, Map, Result, Solver, Unwatched, Update, Views, Watch,
+    cost::{CensusCost, EpipolarCost},
+};
 
 const SIZE: (usize, usize) = (72, 96);
 
@@ -304,7 +307,7 @@ fn poses_are_matched_though_cameras_roll() {
         let truth = pose([-0.3, 0.1, 0.05], [0.03, -0.05, roll]);
         let neighbours = vec![rendered(&camera, size, &truth.inverse()).0];
         let views = Views { target: target.clone(), neighbours, camera };
-        let pictures = pyramid::Pictures::of(&views).unwrap();
+        let pictures = Pictures::of(&views).unwrap();
         let found = relative::matched(&pictures, 5).unwrap().remove(0).unwrap().pose;
         let turned = found.rotation.angle_to(&truth.rotation).to_degrees();
         let off = found.translation.vector.angle(&truth.translation.vector).to_degrees();
@@ -331,7 +334,7 @@ fn poses_are_matched_where_nearly_all_is_on_a_plane() {
         let image =
             |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, size.0, size.1), &Device::Cpu).unwrap();
         let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
-        let pictures = pyramid::Pictures::of(&views).unwrap();
+        let pictures = Pictures::of(&views).unwrap();
         for seed in 0..4 {
             let found = relative::matched(&pictures, seed).unwrap().remove(0).unwrap().pose;
             let truth = &sample.poses[0];
@@ -354,7 +357,7 @@ fn a_coarse_sweep_finds_the_range_of_depths() {
     let mut inverse: Vec<f64> = depth.iter().map(|d| unit / d).collect();
     inverse.sort_by(f64::total_cmp);
     let (least, middle, most) = (inverse[0], inverse[inverse.len() / 2], inverse[inverse.len() - 1]);
-    let pictures = pyramid::Pictures::of(&views).unwrap();
+    let pictures = Pictures::of(&views).unwrap();
     let wide = (0.4 * middle, 10.0 * middle);
     let found = survey::survey(&pictures, &PatchMatchConfig::default(), &poses, wide, &[]).unwrap();
     assert!(found.range.0 < least && found.range.1 > 0.95 * most, "{:?}: {least} to {most}", found.range);
@@ -426,4 +429,30 @@ fn what_neighbours_do_not_show_is_not_the_wall_behind() {
     }
     // 43 in 100 where planes are continued whatever the pictures show.
     assert!(all > 30_000 && too_far * 100 < 38 * all, "{too_far} of {all}");
+}
+
+/// Few upright descriptors match where walls are seen from aside; slanted ones do.
+#[test]
+fn walls_are_matched_from_aside() {
+    let (size, truth) = ((240, 320), from_aside(55.0));
+    let camera = Pinhole::from_fov_deg(65.0, size.0, size.1).unwrap();
+    let [target, neighbour] =
+        [Isometry3::identity(), truth.inverse()].map(|pose| rendered(&camera, size, &pose).0);
+    let pictures = Pictures::of(&Views { target, neighbours: vec![neighbour], camera }).unwrap();
+
+    let upright = |map| keypoints::Corners::new(map, 2500).unwrap().described(&[shape::upright()]);
+    let upright = upright(&pictures.target).matches(&upright(&pictures.neighbours[0])).unwrap();
+    let upright = EpipolarCost::new(&upright, &camera).explained(&truth, 1.5).len();
+    let found = relative::matched(&pictures, 0).unwrap().remove(0).unwrap();
+    assert!(found.matches.len() >= 2 * upright, "{} of {upright}", found.matches.len());
+    let turned = found.pose.rotation.angle_to(&truth.rotation).to_degrees();
+    let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
+    assert!(turned < 1.5 && off < 1.5, "{turned} and {off} degrees");
+}
+
+/// To a camera that sees the middle of the wall from so many degrees aside.
+fn from_aside(degrees: f64) -> Isometry3<f64> {
+    let turn = UnitQuaternion::from_scaled_axis(Vector3::y() * -degrees.to_radians());
+    let wall = Vector3::new(0.0, 0.0, 4.0);
+    Isometry3::from_parts((wall - turn * wall).into(), turn).inverse()
 }
