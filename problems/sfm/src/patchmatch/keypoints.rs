@@ -1,5 +1,7 @@
 //! Corners of an image at several sizes, and descriptors by which they are found again in another image.
 
+use std::collections::{BTreeSet, HashMap};
+
 use candle_core::{Device, Tensor};
 use nalgebra::Vector2;
 use rayon::prelude::*;
@@ -86,18 +88,20 @@ impl Corners {
 impl Keypoints {
     /// Places here and in `other` that are each other's best, and clearly better than the next best.
     pub(super) fn matches(&self, other: &Self) -> Result<Vec<[[f32; 2]; 2]>> {
-        let (there, back) = (self.best_in(other)?, other.best_in(self)?);
-        let mutual = |(i, j): (usize, Option<usize>)| {
-            let j = j?;
-            (back[j] == Some(i)).then(|| [self.places[i], other.places[j]])
-        };
-        Ok(there.into_iter().enumerate().filter_map(mutual).collect())
+        let there = self.best_in(other, (0..self.places.len()).collect())?;
+        // Few are left, so that the way back is short.
+        let ends: BTreeSet<usize> = there.iter().map(|(_, j)| *j).collect();
+        let back: HashMap<usize, usize> =
+            other.best_in(self, ends.into_iter().collect())?.into_iter().collect();
+        let mutual = there.into_iter().filter(|(i, j)| back.get(j) == Some(i));
+        Ok(mutual.map(|(i, j)| [self.places[i], other.places[j]]).collect())
     }
 
-    fn best_in(&self, other: &Self) -> Result<Vec<Option<usize>>> {
+    /// Of each of some descriptors here the best in `other`, where it is clearly better than the next best.
+    fn best_in(&self, other: &Self, some: Vec<usize>) -> Result<Vec<(usize, usize)>> {
         let count = other.places.len();
         if count == 0 {
-            return Ok(vec![None; self.places.len()]);
+            return Ok(Vec::new());
         }
         let best = |alike: &[f32]| {
             let best = (0..count).max_by(|&a, &b| alike[a].total_cmp(&alike[b]))?;
@@ -110,14 +114,14 @@ impl Keypoints {
             let distance = |alike: f32| (2.0 - 2.0 * alike).max(0.0).sqrt();
             (distance(alike[best]) < RATIO * distance(second)).then_some(best)
         };
-        let matrix = |descriptors: &[f32]| {
-            Tensor::from_slice(descriptors, (descriptors.len() / LENGTH, LENGTH), &Device::Cpu)
-        };
-        let others = matrix(&other.descriptors)?.t()?;
-        let mut found = Vec::with_capacity(self.places.len());
-        for some in self.descriptors.chunks(COMPARED * LENGTH) {
-            let alike = matrix(some)?.matmul(&others)?.flatten_all()?.to_vec1::<f32>()?;
-            found.par_extend(alike.par_chunks_exact(count).map(best));
+        let others = Tensor::from_slice(&other.descriptors, (count, LENGTH), &Device::Cpu)?.t()?;
+        let mut found = Vec::new();
+        for some in some.chunks(COMPARED) {
+            let own = some.iter().flat_map(|i| &self.descriptors[i * LENGTH..(i + 1) * LENGTH]);
+            let own = Tensor::from_vec(own.copied().collect(), (some.len(), LENGTH), &Device::Cpu)?;
+            let alike = own.matmul(&others)?.flatten_all()?.to_vec1::<f32>()?;
+            let rows = some.par_iter().zip(alike.par_chunks_exact(count));
+            found.par_extend(rows.filter_map(|(&i, alike)| Some((i, best(alike)?))));
         }
         Ok(found)
     }

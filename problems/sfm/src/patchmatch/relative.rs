@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::{
     cma::lowest,
     five_points,
-    keypoints::Corners,
+    keypoints::{Corners, Keypoints},
     profile::{across, sphere},
     pyramid::Pictures,
     search::mixed,
@@ -74,46 +74,67 @@ impl Relative {
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
 pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
     let pictures = pictures.limited(MOST_WIDE)?;
-    let target = Corners::new(&pictures.target, KEYPOINTS)?;
-    let upright = target.described(&[shape::upright()]);
+    let target = Side::new(&pictures.target)?;
     let of = |(n, neighbour): (usize, &Map)| {
-        let corners = Corners::new(neighbour, KEYPOINTS)?;
+        let neighbour = Side::new(neighbour)?;
         let seed = mixed(seed, n as u64);
-        let agreed = |matches: &[_], roll| agreed(&EpipolarCost::new(matches, &pictures.camera), roll, seed);
-
-        let there = corners.described(&[shape::upright()]);
-        let mut most = agreed(&upright.matches(&there)?, 0.0)?;
+        let agreed =
+            |matches: &Matches, roll| agreed(&EpipolarCost::new(matches, &pictures.camera), roll, seed);
         let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
-        if count(&most) >= ENOUGH {
-            return Ok(most);
-        }
-        let slanted = shape::slanted();
-        let mut matches = target.described(&slanted).matches(&there)?;
-        matches.extend(upright.matches(&corners.described(&slanted))?);
-        let found = agreed(&different(matches), 0.0)?;
-        if count(&found) > count(&most) {
-            most = found;
-        }
-        if most.is_some() {
-            return Ok(most);
-        }
-        let mut best = (Vec::new(), 0.0);
-        for roll in (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32) {
-            let matches = upright.matches(&corners.described(&[shape::rolled(roll)]))?;
-            if matches.len() > best.0.len() {
-                best = (matches, roll);
+
+        let mut most = agreed(&target.upright.matches(&neighbour.upright)?, 0.0)?;
+        if count(&most) < ENOUGH {
+            let found = agreed(&slanted(&target, &neighbour)?, 0.0)?;
+            if count(&found) > count(&most) {
+                most = found;
             }
         }
-        agreed(&best.0, f64::from(best.1))
+        if most.is_none() {
+            let (matches, roll) = rolled(&target, &neighbour)?;
+            most = agreed(&matches, f64::from(roll))?;
+        }
+        Ok(most)
     };
     pictures.neighbours.par_iter().enumerate().map(of).collect()
 }
 
-/// One of those that are of the same thing, which is found at several sizes and in several shapes.
-fn different(mut matches: Vec<[[f32; 2]; 2]>) -> Vec<[[f32; 2]; 2]> {
+/// Places in two images, pixels.
+type Matches = Vec<[[f32; 2]; 2]>;
+
+struct Side {
+    corners: Corners,
+    upright: Keypoints,
+}
+
+impl Side {
+    fn new(image: &Map) -> Result<Self> {
+        let corners = Corners::new(image, KEYPOINTS)?;
+        let upright = corners.described(&[shape::upright()]);
+        Ok(Self { corners, upright })
+    }
+}
+
+/// What matches where a surface is turned away in one of the images: slanted descriptors of each against upright ones of the other. One
+/// match of those that are of the same thing, which is found at several sizes and in several shapes.
+fn slanted(a: &Side, b: &Side) -> Result<Matches> {
+    let shapes = shape::slanted();
+    let mut matches = a.corners.described(&shapes).matches(&b.upright)?;
+    matches.extend(a.upright.matches(&b.corners.described(&shapes))?);
     let mut cells = HashSet::new();
     matches.retain(|ends| cells.insert(ends.map(|at| at.map(|x| (x / SAME_PX) as i32))));
-    matches
+    Ok(matches)
+}
+
+/// What matches by the roll of the second camera, radians, by which most do.
+fn rolled(a: &Side, b: &Side) -> Result<(Matches, f32)> {
+    let mut most = (Matches::new(), 0.0);
+    for roll in (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32) {
+        let matches = a.upright.matches(&b.corners.described(&[shape::rolled(roll)]))?;
+        if matches.len() > most.0.len() {
+            most = (matches, roll);
+        }
+    }
+    Ok(most)
 }
 
 /// The rotation that explains most matches without a translation, to within some pixels and from one that is near.
