@@ -75,27 +75,37 @@ impl Relative {
 pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
     let pictures = pictures.limited(MOST_WIDE)?;
     let target = Side::new(&pictures.target)?;
-    let of = |(n, neighbour): (usize, &Map)| {
+    let agreed = |n: usize, matches: &Matches, roll| {
+        agreed(&EpipolarCost::new(matches, &pictures.camera), roll, mixed(seed, n as u64))
+    };
+    let upright = |(n, neighbour): (usize, &Map)| {
         let neighbour = Side::new(neighbour)?;
-        let seed = mixed(seed, n as u64);
-        let agreed =
-            |matches: &Matches, roll| agreed(&EpipolarCost::new(matches, &pictures.camera), roll, seed);
-        let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
+        let found = agreed(n, &target.upright.matches(&neighbour.upright)?, 0.0)?;
+        Ok((neighbour, found))
+    };
+    let found = pictures.neighbours.par_iter().enumerate().map(upright).collect::<Result<Vec<_>>>()?;
 
-        let mut most = agreed(&target.upright.matches(&neighbour.upright)?, 0.0)?;
+    let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
+    if found.iter().all(|(_, found)| count(found) >= ENOUGH) {
+        return Ok(found.into_iter().map(|(_, found)| found).collect());
+    }
+    let shapes = shape::slanted();
+    let own = target.corners.described(&shapes);
+    let more = |(n, (neighbour, mut most)): (usize, (Side, Option<Relative>))| {
         if count(&most) < ENOUGH {
-            let found = agreed(&slanted(&target, &neighbour)?, 0.0)?;
+            let there = neighbour.corners.described(&shapes);
+            let found = agreed(n, &slanted([&target.upright, &own], [&neighbour.upright, &there])?, 0.0)?;
             if count(&found) > count(&most) {
                 most = found;
             }
         }
         if most.is_none() {
             let (matches, roll) = rolled(&target, &neighbour)?;
-            most = agreed(&matches, f64::from(roll))?;
+            most = agreed(n, &matches, f64::from(roll))?;
         }
         Ok(most)
     };
-    pictures.neighbours.par_iter().enumerate().map(of).collect()
+    found.into_par_iter().enumerate().map(more).collect()
 }
 
 /// Places in two images, pixels.
@@ -114,12 +124,11 @@ impl Side {
     }
 }
 
-/// What matches where a surface is turned away in one of the images: slanted descriptors of each against upright ones of the other. One
-/// match of those that are of the same thing, which is found at several sizes and in several shapes.
-fn slanted(a: &Side, b: &Side) -> Result<Matches> {
-    let shapes = shape::slanted();
-    let mut matches = a.corners.described(&shapes).matches(&b.upright)?;
-    matches.extend(a.upright.matches(&b.corners.described(&shapes))?);
+/// What matches where a surface is turned away in one of the images: slanted descriptors of each, its second, against upright ones of the
+/// other. One match of those that are of the same thing, which is found at several sizes and in several shapes.
+fn slanted(a: [&Keypoints; 2], b: [&Keypoints; 2]) -> Result<Matches> {
+    let mut matches = a[1].matches(b[0])?;
+    matches.extend(a[0].matches(b[1])?);
     let mut cells = HashSet::new();
     matches.retain(|ends| cells.insert(ends.map(|at| at.map(|x| (x / SAME_PX) as i32))));
     Ok(matches)
