@@ -1,8 +1,5 @@
 //! Corners of an image at several sizes, and descriptors by which they are found again in another image.
 
-use std::collections::{BTreeSet, HashMap};
-
-use candle_core::{Device, Tensor};
 use nalgebra::Vector2;
 use rayon::prelude::*;
 
@@ -10,19 +7,13 @@ use super::{pyramid::reduced, shape::Shape};
 use crate::{Map, Result};
 
 /// Numbers in a descriptor: 4 by 4 cells of 8 directions.
-const LENGTH: usize = 128;
+pub(super) const LENGTH: usize = 128;
 /// Each size is the one before over √2.
 const SIZES: usize = 4;
 /// Pixels between the 16 by 16 places that a descriptor samples.
 const SPACING: f32 = 1.25;
 /// Corners nearer to the border have no descriptor.
 const MARGIN: usize = 12;
-/// A match must be nearer than the next best by this (Lowe, IJCV 2004).
-const RATIO: f32 = 0.8;
-/// Corners nearer to each other than this are one, pixels: the same corner at two sizes is no rival to itself.
-const SAME_PX: f32 = 6.0;
-/// Descriptors that are compared with all others at a time.
-const COMPARED: usize = 1024;
 
 /// Corners of an image at several sizes (least eigenvalue of the structure tensor; Shi & Tomasi, CVPR 1994).
 pub(super) struct Corners {
@@ -44,9 +35,9 @@ struct Size {
 #[derive(Debug, Default)]
 pub(super) struct Keypoints {
     /// Column and row, pixels of the image.
-    places: Vec<[f32; 2]>,
+    pub(super) places: Vec<[f32; 2]>,
     /// [`LENGTH`] numbers each, of length 1.
-    descriptors: Vec<f32>,
+    pub(super) descriptors: Vec<f32>,
 }
 
 impl Corners {
@@ -82,48 +73,6 @@ impl Corners {
             }
         }
         found
-    }
-}
-
-impl Keypoints {
-    /// Places here and in `other` that are each other's best, and clearly better than the next best.
-    pub(super) fn matches(&self, other: &Self) -> Result<Vec<[[f32; 2]; 2]>> {
-        let there = self.best_in(other, (0..self.places.len()).collect())?;
-        // Few are left, so that the way back is short.
-        let ends: BTreeSet<usize> = there.iter().map(|(_, j)| *j).collect();
-        let back: HashMap<usize, usize> =
-            other.best_in(self, ends.into_iter().collect())?.into_iter().collect();
-        let mutual = there.into_iter().filter(|(i, j)| back.get(j) == Some(i));
-        Ok(mutual.map(|(i, j)| [self.places[i], other.places[j]]).collect())
-    }
-
-    /// Of each of some descriptors here the best in `other`, where it is clearly better than the next best.
-    fn best_in(&self, other: &Self, some: Vec<usize>) -> Result<Vec<(usize, usize)>> {
-        let count = other.places.len();
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let best = |alike: &[f32]| {
-            let best = (0..count).max_by(|&a, &b| alike[a].total_cmp(&alike[b]))?;
-            let [x, y] = other.places[best];
-            let rivals = other.places.iter().zip(alike);
-            let second = rivals
-                .filter(|([u, v], _)| (u - x).powi(2) + (v - y).powi(2) > SAME_PX * SAME_PX)
-                .fold(-1f32, |most, (_, &alike)| most.max(alike));
-            // Of unit vectors: |a − b|² = 2 − 2 a·b.
-            let distance = |alike: f32| (2.0 - 2.0 * alike).max(0.0).sqrt();
-            (distance(alike[best]) < RATIO * distance(second)).then_some(best)
-        };
-        let others = Tensor::from_slice(&other.descriptors, (count, LENGTH), &Device::Cpu)?.t()?;
-        let mut found = Vec::new();
-        for some in some.chunks(COMPARED) {
-            let own = some.iter().flat_map(|i| &self.descriptors[i * LENGTH..(i + 1) * LENGTH]);
-            let own = Tensor::from_vec(own.copied().collect(), (some.len(), LENGTH), &Device::Cpu)?;
-            let alike = own.matmul(&others)?.flatten_all()?.to_vec1::<f32>()?;
-            let rows = some.par_iter().zip(alike.par_chunks_exact(count));
-            found.par_extend(rows.filter_map(|(&i, alike)| Some((i, best(alike)?))));
-        }
-        Ok(found)
     }
 }
 
@@ -275,7 +224,10 @@ fn smoothed(values: &[f32], width: usize) -> Vec<f32> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{super::shape, *};
+    use super::{
+        super::{matching::Rule, shape},
+        *,
+    };
 
     /// Smooth blobs without a pattern, at a place of an endless plane.
     fn picture(size: (usize, usize), by: f32, zoom: f32) -> Map {
@@ -299,7 +251,8 @@ mod tests {
     /// Matches whose second place is within a pixel and a half of where the picture moved, and all.
     fn right(other: &Map, shapes: &[Shape], to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
         let own = Corners::new(&picture((120, 160), 0.0, 1.0), 300).unwrap().described(&[shape::upright()]);
-        let matches = own.matches(&Corners::new(other, 300).unwrap().described(shapes)).unwrap();
+        let matches = Corners::new(other, 300).unwrap().described(shapes);
+        let matches = own.matches(&matches, Rule::ANYWHERE).unwrap();
         let near = |[p, q]: &[[f32; 2]; 2]| {
             let [x, y] = to(*p);
             (x - q[0]).hypot(y - q[1]) < 1.5
@@ -352,7 +305,7 @@ mod tests {
     fn pictures_of_nothing_have_no_matches() {
         let flat = Map::new(60, 80, vec![0.5; 4800]).unwrap();
         let nothing = Corners::new(&flat, 100).unwrap().described(&[shape::upright()]);
-        assert!(nothing.places.is_empty() && nothing.matches(&nothing).unwrap().is_empty());
+        assert!(nothing.places.is_empty() && nothing.matches(&nothing, Rule::ANYWHERE).unwrap().is_empty());
         let tiny = Corners::new(&Map::new(8, 8, vec![0.5; 64]).unwrap(), 100)
             .unwrap()
             .described(&[shape::upright()]);

@@ -32,6 +32,7 @@ mod gauge;
 mod geodesic;
 mod keypoints;
 mod likely;
+mod matching;
 mod moves;
 mod optimizer;
 mod overlap;

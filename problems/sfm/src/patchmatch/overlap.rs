@@ -6,6 +6,7 @@ use nalgebra::UnitQuaternion;
 
 use super::{
     keypoints::{Corners, Keypoints},
+    matching::Rule,
     pyramid::{grey, limited, reduced},
     relative::best_rotation,
     shape,
@@ -37,7 +38,8 @@ impl Described {
 
     /// How many points match, and how far apart the best rotation leaves them.
     pub(crate) fn overlap(&self, other: &Self) -> Result<Overlap> {
-        let matches = EpipolarCost::new(&self.keypoints.matches(&other.keypoints)?, &self.camera);
+        let matches = self.keypoints.matches(&other.keypoints, Rule::ANYWHERE)?;
+        let matches = EpipolarCost::new(&matches, &self.camera);
         if matches.len() == 0 {
             return Ok(Overlap { matches: 0, parallax: 0.0 });
         }

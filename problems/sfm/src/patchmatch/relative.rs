@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -14,6 +15,7 @@ use super::{
     cma::lowest,
     five_points,
     keypoints::{Corners, Keypoints},
+    matching::{Matches, Rule},
     profile::{across, sphere},
     pyramid::Pictures,
     search::mixed,
@@ -74,71 +76,76 @@ impl Relative {
 /// What matched points of the target and each neighbour agree on; images are grey, of the camera's size.
 pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relative>>> {
     let pictures = pictures.limited(MOST_WIDE)?;
-    let target = Side::new(&pictures.target)?;
-    let agreed = |n: usize, matches: &Matches, roll| {
-        agreed(&EpipolarCost::new(matches, &pictures.camera), roll, mixed(seed, n as u64))
+    let target = Side::new(&Corners::new(&pictures.target, KEYPOINTS)?, 0.0);
+    let found = |(n, neighbour): (usize, &Map)| {
+        let corners = Corners::new(neighbour, KEYPOINTS)?;
+        let found = found(&target, &corners, &pictures.camera, mixed(seed, n as u64))?;
+        let Some((relative, there)) = found else { return Ok(None) };
+        guided(relative, &target, &there, &pictures.camera).map(Some)
     };
-    let upright = |(n, neighbour): (usize, &Map)| {
-        let neighbour = Side::new(neighbour)?;
-        let found = agreed(n, &target.upright.matches(&neighbour.upright)?, 0.0)?;
-        Ok((neighbour, found))
-    };
-    let found = pictures.neighbours.par_iter().enumerate().map(upright).collect::<Result<Vec<_>>>()?;
-
-    let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
-    if found.iter().all(|(_, found)| count(found) >= ENOUGH) {
-        return Ok(found.into_iter().map(|(_, found)| found).collect());
-    }
-    let shapes = shape::slanted();
-    let own = target.corners.described(&shapes);
-    let more = |(n, (neighbour, mut most)): (usize, (Side, Option<Relative>))| {
-        if count(&most) < ENOUGH {
-            let there = neighbour.corners.described(&shapes);
-            let found = agreed(n, &slanted([&target.upright, &own], [&neighbour.upright, &there])?, 0.0)?;
-            if count(&found) > count(&most) {
-                most = found;
-            }
-        }
-        if most.is_none() {
-            let (matches, roll) = rolled(&target, &neighbour)?;
-            most = agreed(n, &matches, f64::from(roll))?;
-        }
-        Ok(most)
-    };
-    found.into_par_iter().enumerate().map(more).collect()
+    pictures.neighbours.par_iter().enumerate().map(found).collect()
 }
 
-/// Places in two images, pixels.
-type Matches = Vec<[[f32; 2]; 2]>;
-
+/// Descriptors of one of the images.
 struct Side {
-    corners: Corners,
     upright: Keypoints,
+    /// As surfaces look that are turned away, upright ones among them.
+    slanted: Keypoints,
 }
 
 impl Side {
-    fn new(image: &Map) -> Result<Self> {
-        let corners = Corners::new(image, KEYPOINTS)?;
-        let upright = corners.described(&[shape::upright()]);
-        Ok(Self { corners, upright })
+    /// Turned by `roll`, radians.
+    fn new(corners: &Corners, roll: f32) -> Self {
+        let turned = shape::rolled(roll);
+        let slanted = shape::slanted().into_iter().map(|slanted| turned * slanted).collect::<Vec<_>>();
+        Self { upright: corners.described(&[turned]), slanted: corners.described(&slanted) }
+    }
+
+    /// What matches where a surface is turned away in one of the images: slanted descriptors of each against upright ones of the other.
+    /// One match of those that are of the same thing, which is found at several sizes and in several shapes.
+    fn slanted(&self, other: &Self, rule: Rule) -> Result<Matches> {
+        let mut matches = self.slanted.matches(&other.upright, rule)?;
+        matches.extend(self.upright.matches(&other.slanted, rule)?);
+        let mut cells = HashSet::new();
+        matches.retain(|ends| cells.insert(ends.map(|at| at.map(|x| (x / SAME_PX) as i32))));
+        Ok(matches)
     }
 }
 
-/// What matches where a surface is turned away in one of the images: slanted descriptors of each, its second, against upright ones of the
-/// other. One match of those that are of the same thing, which is found at several sizes and in several shapes.
-fn slanted(a: [&Keypoints; 2], b: [&Keypoints; 2]) -> Result<Matches> {
-    let mut matches = a[1].matches(b[0])?;
-    matches.extend(a[0].matches(b[1])?);
-    let mut cells = HashSet::new();
-    matches.retain(|ends| cells.insert(ends.map(|at| at.map(|x| (x / SAME_PX) as i32))));
-    Ok(matches)
+/// The pose that most matches agree on, of upright descriptors, slanted ones where few do and turned ones where none are believed, and the
+/// neighbour's descriptors by which it was found.
+fn found(target: &Side, corners: &Corners, camera: &Pinhole, seed: u64) -> Result<Option<(Relative, Side)>> {
+    let agreed = |matches: &Matches, roll| agreed(&EpipolarCost::new(matches, camera), roll, seed);
+    let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
+    let there = Side::new(corners, 0.0);
+    let mut most = agreed(&target.upright.matches(&there.upright, Rule::ANYWHERE)?, 0.0)?;
+    if count(&most) < ENOUGH {
+        let slanted = agreed(&target.slanted(&there, Rule::ANYWHERE)?, 0.0)?;
+        if count(&slanted) > count(&most) {
+            most = slanted;
+        }
+    }
+    if let Some(found) = most {
+        return Ok(Some((found, there)));
+    }
+    let (matches, roll) = rolled(target, corners)?;
+    let found = agreed(&matches, f64::from(roll))?;
+    Ok(found.map(|found| (found, Side::new(corners, roll))))
+}
+
+/// With the matches that are found once the pose is known, where they are more.
+fn guided(relative: Relative, target: &Side, there: &Side, camera: &Pinhole) -> Result<Relative> {
+    let matches = target.slanted(there, Rule::along(&relative.pose, camera))?;
+    let matches = EpipolarCost::new(&matches, camera).explained(&relative.pose, EPIPOLAR_PX);
+    Ok(if matches.len() > relative.matches.len() { Relative { matches, ..relative } } else { relative })
 }
 
 /// What matches by the roll of the second camera, radians, by which most do.
-fn rolled(a: &Side, b: &Side) -> Result<(Matches, f32)> {
+fn rolled(target: &Side, corners: &Corners) -> Result<(Matches, f32)> {
     let mut most = (Matches::new(), 0.0);
     for roll in (1..ROLLS).map(|i| i as f32 * std::f32::consts::TAU / ROLLS as f32) {
-        let matches = a.upright.matches(&b.corners.described(&[shape::rolled(roll)]))?;
+        let there = corners.described(&[shape::rolled(roll)]);
+        let matches = target.upright.matches(&there, Rule::ANYWHERE)?;
         if matches.len() > most.0.len() {
             most = (matches, roll);
         }
@@ -246,7 +253,6 @@ fn refined(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use dro_vision::Pinhole;
     use rand::Rng;
 
     use super::*;

@@ -441,7 +441,9 @@ fn walls_are_matched_from_aside() {
     let pictures = Pictures::of(&Views { target, neighbours: vec![neighbour], camera }).unwrap();
 
     let upright = |map| keypoints::Corners::new(map, 2500).unwrap().described(&[shape::upright()]);
-    let upright = upright(&pictures.target).matches(&upright(&pictures.neighbours[0])).unwrap();
+    let upright = upright(&pictures.target)
+        .matches(&upright(&pictures.neighbours[0]), matching::Rule::ANYWHERE)
+        .unwrap();
     let upright = EpipolarCost::new(&upright, &camera).explained(&truth, 1.5).len();
     let found = relative::matched(&pictures, 0).unwrap().remove(0).unwrap();
     assert!(found.matches.len() >= 2 * upright, "{} of {upright}", found.matches.len());
