@@ -1,5 +1,7 @@
 //! How well matched points of two images agree with a pose: a robust count, without depth.
 
+use std::ops::Range;
+
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion, Vector3};
 
@@ -14,6 +16,16 @@ pub(crate) struct EpipolarCost {
     /// Rays of the target and of the neighbour, third coordinate 1.
     rays: Vec<[Vector3<f64>; 2]>,
     focal_px: f64,
+}
+
+/// Where another point agrees with one.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    /// Distance in the target, pixels.
+    pub(crate) apart_px: Range<f64>,
+    /// In inverse depth: parallax in pixels for a baseline of 1, and a part of it.
+    pub(crate) parallax_px: f64,
+    pub(crate) part: f64,
 }
 
 /// Where a matched point is by a pose.
@@ -47,22 +59,37 @@ impl EpipolarCost {
 
     /// The points by a pose, without those behind a camera.
     pub(crate) fn points(&self, pose: &Isometry3<f64>) -> Vec<MatchedPoint> {
-        let t = pose.translation.vector;
         let of = |[a, b]: &[Vector3<f64>; 2]| {
+            let inverse = inverse(pose, a, b)?;
             let turned = pose.rotation * a;
-            let cross = turned.cross(b);
-            let inverse = -cross.norm_squared() / t.cross(b).dot(&cross);
             let moved = (b - turned / turned.z.max(1e-3)).xy().norm();
-            (inverse > 0.0 && inverse.is_finite()).then_some(MatchedPoint { ray: *a, inverse, moved })
+            Some(MatchedPoint { ray: *a, inverse, moved })
         };
         self.rays.iter().filter_map(of).collect()
     }
 
     /// Only the matches that a pose explains to within `reach_px`.
     pub(crate) fn explained(&self, pose: &Isometry3<f64>, reach_px: f64) -> Self {
-        let rays = self.rays.iter().copied();
-        let rays = rays.filter(|pair| self.term(pair, pose, reach_px) < 0.5).collect();
-        Self { rays, focal_px: self.focal_px }
+        self.kept(|pair| self.term(pair, pose, reach_px) < 0.5)
+    }
+
+    /// Only the matches of points that another one agrees with: by a pose nearly as far away, and seen beside it.
+    pub(crate) fn seconded(&self, pose: &Isometry3<f64>, beside: &Beside) -> Self {
+        let inverses: Vec<_> = self.rays.iter().map(|[a, b]| inverse(pose, a, b)).collect();
+        self.kept(|pair| {
+            let Some(own) = inverse(pose, &pair[0], &pair[1]) else { return false };
+            let off = beside.parallax_px / self.focal_px + beside.part * own;
+            let agrees = |(other, inverse): (&[Vector3<f64>; 2], &Option<f64>)| {
+                let apart_px = (other[0] - pair[0]).norm() * self.focal_px;
+                beside.apart_px.contains(&apart_px)
+                    && inverse.is_some_and(|inverse| (inverse - own).abs() < off)
+            };
+            self.rays.iter().zip(&inverses).any(agrees)
+        })
+    }
+
+    fn kept(&self, keep: impl Fn(&[Vector3<f64>; 2]) -> bool) -> Self {
+        Self { rays: self.rays.iter().copied().filter(keep).collect(), focal_px: self.focal_px }
     }
 
     /// Mean over the matches of `r² / (r² + reach²)` (Geman & McClure 1985) with r the distance from the epipolar line to
@@ -105,6 +132,13 @@ impl EpipolarCost {
         }
         squared / (squared + reach_px * reach_px)
     }
+}
+
+/// Of the point where two rays meet in front of the target's camera, the inverse depth there, over the unit of the translation.
+fn inverse(pose: &Isometry3<f64>, a: &Vector3<f64>, b: &Vector3<f64>) -> Option<f64> {
+    let cross = (pose.rotation * a).cross(b);
+    let inverse = -cross.norm_squared() / pose.translation.vector.cross(b).dot(&cross);
+    (inverse > 0.0 && inverse.is_finite()).then_some(inverse)
 }
 
 /// Whether two rays meet behind one of the cameras: by z₂ b = z₁ R a + t, crossed with either ray. `line` is t × R a, `cross` is R a × b.
@@ -170,6 +204,20 @@ mod tests {
         let cost = EpipolarCost::new(&[pair], &camera());
         assert!(cost.at(&forward, 1.0) < 0.01);
         assert_eq!(cost.at(&forward.inverse(), 1.0), 1.0);
+    }
+
+    /// Two that are beside each other and as far away agree; one alone, one at another depth and one that is nearly at the same place do not.
+    #[test]
+    fn points_second_each_other() {
+        let pose = Isometry3::translation(1.0, 0.2, 0.0);
+        let places =
+            [([300.0, 200.0], 4.0), ([310.0, 205.0], 4.1), ([100.0, 100.0], 4.0), ([305.0, 210.0], 2.0)];
+        let mut pairs: Vec<_> =
+            places.into_iter().map(|(at, depth)| pair(&pose, at, depth).unwrap()).collect();
+        pairs.push(pair(&pose, [101.0, 100.0], 4.0).unwrap());
+        let beside = Beside { apart_px: 3.0..30.0, parallax_px: 2.0, part: 0.05 };
+        let found = EpipolarCost::new(&pairs, &camera()).seconded(&pose, &beside);
+        assert_eq!(found.rays(), EpipolarCost::new(&pairs[..2], &camera()).rays());
     }
 
     #[test]

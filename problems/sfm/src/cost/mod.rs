@@ -15,7 +15,7 @@ use dro_core::{Block, BlockId, Space};
 
 pub use census::{CensusConfig, CensusCost};
 pub(crate) use edge_filter::EdgeFilter;
-pub(crate) use epipolar::{EpipolarCost, MatchedPoint, behind};
+pub(crate) use epipolar::{Beside, EpipolarCost, MatchedPoint, behind};
 pub use feature_metric::FeatureMetricCost;
 pub use probed::{Comparison, ProbeConfig, ProbedCost};
 

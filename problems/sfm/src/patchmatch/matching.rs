@@ -18,7 +18,7 @@ const SAME_PX: f32 = 6.0;
 /// Descriptors that are compared with all others at a time.
 const COMPARED: usize = 1024;
 /// Distance from the line by a pose of places that may match, pixels.
-const BESIDE_PX: f32 = 2.0;
+const BESIDE_PX: f32 = 1.0;
 
 /// What may match.
 #[derive(Debug, Clone, Copy)]

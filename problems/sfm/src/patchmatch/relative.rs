@@ -21,7 +21,10 @@ use super::{
     search::mixed,
     shape,
 };
-use crate::{Map, Result, cost::EpipolarCost};
+use crate::{
+    Map, Result,
+    cost::{Beside, EpipolarCost},
+};
 
 /// Distance from the epipolar line that counts half, pixels: in the end, and what the matches weigh in later searches with.
 pub(super) const EPIPOLAR_PX: f64 = 1.5;
@@ -51,6 +54,13 @@ const ENOUGH: usize = 100;
 const SAME_PX: f32 = 3.0;
 /// Where none of these match, they are turned by as many parts of a full turn.
 const ROLLS: usize = 8;
+/// Distance from the epipolar line of those that are found once the pose is known, pixels: nothing else speaks for them.
+const GUIDED_PX: f64 = 0.75;
+/// Nor are they believed where no other one agrees: within a part of the picture's width, to parallax in pixels and a part of its inverse
+/// depth.
+const AGREE_REACH: f64 = 0.05;
+const AGREE_PX: f64 = 2.0;
+const AGREE: f64 = 0.05;
 /// Fewer matches are not searched, and fewer that agree are chance.
 const FEWEST: usize = 20;
 /// Nor is a smaller share of them believed.
@@ -81,7 +91,7 @@ pub(super) fn matched(pictures: &Pictures, seed: u64) -> Result<Vec<Option<Relat
         let corners = Corners::new(neighbour, KEYPOINTS)?;
         let found = found(&target, &corners, &pictures.camera, mixed(seed, n as u64))?;
         let Some((relative, there)) = found else { return Ok(None) };
-        guided(relative, &target, &there, &pictures.camera).map(Some)
+        guided(relative, &target, &there, &pictures.camera, pictures.size().1).map(Some)
     };
     pictures.neighbours.par_iter().enumerate().map(found).collect()
 }
@@ -133,11 +143,20 @@ fn found(target: &Side, corners: &Corners, camera: &Pinhole, seed: u64) -> Resul
     Ok(found.map(|found| (found, Side::new(corners, roll))))
 }
 
-/// With the matches that are found once the pose is known, where they are more.
-fn guided(relative: Relative, target: &Side, there: &Side, camera: &Pinhole) -> Result<Relative> {
-    let matches = target.slanted(there, Rule::along(&relative.pose, camera))?;
-    let matches = EpipolarCost::new(&matches, camera).explained(&relative.pose, EPIPOLAR_PX);
-    Ok(if matches.len() > relative.matches.len() { Relative { matches, ..relative } } else { relative })
+/// With the matches that are found once the pose is known, of points that agree with each other, where they are more.
+fn guided(
+    relative: Relative,
+    target: &Side,
+    there: &Side,
+    camera: &Pinhole,
+    width: usize,
+) -> Result<Relative> {
+    let Relative { pose, matches, .. } = &relative;
+    let more = target.slanted(there, Rule::along(pose, camera))?;
+    let more = EpipolarCost::new(&more, camera).explained(pose, GUIDED_PX);
+    let apart_px = f64::from(SAME_PX)..AGREE_REACH * width as f64;
+    let more = more.seconded(pose, &Beside { apart_px, parallax_px: AGREE_PX, part: AGREE });
+    Ok(if more.len() > matches.len() { Relative { matches: more, ..relative } } else { relative })
 }
 
 /// What matches by the roll of the second camera, radians, by which most do.
