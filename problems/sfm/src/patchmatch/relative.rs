@@ -54,17 +54,17 @@ const ENOUGH: usize = 100;
 const SAME_PX: f32 = 3.0;
 /// Where none of these match, they are turned by as many parts of a full turn.
 const ROLLS: usize = 8;
-/// Distance from the epipolar line of those that are found once the pose is known, pixels: nothing else speaks for them.
-const GUIDED_PX: f64 = 0.75;
-/// Nor are they believed where no other one agrees: within a part of the picture's width, to parallax in pixels and a part of its inverse
-/// depth.
-const AGREE_REACH: f64 = 0.05;
-const AGREE_PX: f64 = 2.0;
-const AGREE: f64 = 0.05;
 /// Fewer matches are not searched, and fewer that agree are chance.
 const FEWEST: usize = 20;
 /// Nor is a smaller share of them believed.
 const SHARE: f64 = 0.3;
+/// Distance from the epipolar line of matches that are found once the pose is known, pixels: nothing else speaks for them.
+const GUIDED_PX: f64 = 0.75;
+/// Nor do they count where no other one agrees: within a part of the picture's width, to parallax in pixels and a part of its inverse
+/// depth.
+const AGREE_REACH: f64 = 0.05;
+const AGREE_PX: f64 = 2.0;
+const AGREE: f64 = 0.05;
 
 /// A pose that matches agree on.
 pub(super) struct Relative {
@@ -143,7 +143,7 @@ fn found(target: &Side, corners: &Corners, camera: &Pinhole, seed: u64) -> Resul
     Ok(found.map(|found| (found, Side::new(corners, roll))))
 }
 
-/// With the matches that are found once the pose is known, of points that agree with each other, where they are more.
+/// With the matches that are found along its lines, of points that agree with each other, where they are more.
 fn guided(
     relative: Relative,
     target: &Side,
