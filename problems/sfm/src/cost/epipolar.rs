@@ -18,14 +18,29 @@ pub(crate) struct EpipolarCost {
     focal_px: f64,
 }
 
-/// Where another point agrees with one.
+/// When two points agree: seen beside each other, and nearly as far away.
 #[derive(Debug, Clone)]
 pub(crate) struct Beside {
-    /// Distance in the target, pixels.
-    pub(crate) apart_px: Range<f64>,
-    /// In inverse depth: parallax in pixels for a baseline of 1, and a part of it.
-    pub(crate) parallax_px: f64,
-    pub(crate) part: f64,
+    apart_px: Range<f64>,
+    /// By how much their inverse depths differ, for a baseline of 1, besides a part of it.
+    off: f64,
+}
+
+impl Beside {
+    /// How far apart they may be, as a part of the image's width.
+    const REACH: f64 = 0.05;
+    /// By how much they may be off: parallax in pixels for a baseline of 1, and a part of the inverse depth.
+    const OFF_PX: f64 = 2.0;
+    const OFF: f64 = 0.05;
+
+    /// At least `least_px` apart, in an image of a width and focal length in pixels.
+    pub(crate) fn new(least_px: f64, width_px: f64, focal_px: f64) -> Self {
+        Self { apart_px: least_px..Self::REACH * width_px, off: Self::OFF_PX / focal_px }
+    }
+
+    pub(crate) fn agree(&self, apart_px: f64, own: f64, other: f64) -> bool {
+        self.apart_px.contains(&apart_px) && (own - other).abs() < self.off + Self::OFF * own
+    }
 }
 
 /// Where a matched point is by a pose.
@@ -70,26 +85,23 @@ impl EpipolarCost {
 
     /// Only the matches that a pose explains to within `reach_px`.
     pub(crate) fn explained(&self, pose: &Isometry3<f64>, reach_px: f64) -> Self {
-        self.kept(|pair| self.term(pair, pose, reach_px) < 0.5)
+        let rays = self.rays.iter().copied();
+        let rays = rays.filter(|pair| self.term(pair, pose, reach_px) < 0.5).collect();
+        Self { rays, focal_px: self.focal_px }
     }
 
-    /// Only the matches of points that another one agrees with: by a pose nearly as far away, and seen beside it.
-    pub(crate) fn seconded(&self, pose: &Isometry3<f64>, beside: &Beside) -> Self {
-        let inverses: Vec<_> = self.rays.iter().map(|[a, b]| inverse(pose, a, b)).collect();
-        self.kept(|pair| {
-            let Some(own) = inverse(pose, &pair[0], &pair[1]) else { return false };
-            let off = beside.parallax_px / self.focal_px + beside.part * own;
-            let agrees = |(other, inverse): (&[Vector3<f64>; 2], &Option<f64>)| {
-                let apart_px = (other[0] - pair[0]).norm() * self.focal_px;
-                beside.apart_px.contains(&apart_px)
-                    && inverse.is_some_and(|inverse| (inverse - own).abs() < off)
-            };
-            self.rays.iter().zip(&inverses).any(agrees)
-        })
-    }
-
-    fn kept(&self, keep: impl Fn(&[Vector3<f64>; 2]) -> bool) -> Self {
-        Self { rays: self.rays.iter().copied().filter(keep).collect(), focal_px: self.focal_px }
+    /// Only the matches of points that another one agrees with by a pose, at least `least_px` away in an image of a width in pixels.
+    pub(crate) fn seconded(&self, pose: &Isometry3<f64>, least_px: f64, width_px: f64) -> Self {
+        let beside = Beside::new(least_px, width_px, self.focal_px);
+        let point = |pair: &[Vector3<f64>; 2]| Some((*pair, inverse(pose, &pair[0], &pair[1])?));
+        let points: Vec<_> = self.rays.iter().filter_map(point).collect();
+        let seconded = |(pair, own): &&([Vector3<f64>; 2], f64)| {
+            points.iter().any(|(other, inverse)| {
+                beside.agree((other[0] - pair[0]).norm() * self.focal_px, *own, *inverse)
+            })
+        };
+        let rays = points.iter().filter(seconded).map(|(pair, _)| *pair).collect();
+        Self { rays, focal_px: self.focal_px }
     }
 
     /// Mean over the matches of `r² / (r² + reach²)` (Geman & McClure 1985) with r the distance from the epipolar line to
@@ -215,8 +227,7 @@ mod tests {
         let mut pairs: Vec<_> =
             places.into_iter().map(|(at, depth)| pair(&pose, at, depth).unwrap()).collect();
         pairs.push(pair(&pose, [101.0, 100.0], 4.0).unwrap());
-        let beside = Beside { apart_px: 3.0..30.0, parallax_px: 2.0, part: 0.05 };
-        let found = EpipolarCost::new(&pairs, &camera()).seconded(&pose, &beside);
+        let found = EpipolarCost::new(&pairs, &camera()).seconded(&pose, 3.0, 640.0);
         assert_eq!(found.rays(), EpipolarCost::new(&pairs[..2], &camera()).rays());
     }
 

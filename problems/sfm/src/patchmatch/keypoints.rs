@@ -76,6 +76,15 @@ impl Corners {
     }
 }
 
+impl Keypoints {
+    /// Only so many, the first.
+    pub(super) fn first(&self, count: usize) -> Self {
+        let places = self.places.iter().take(count).copied().collect();
+        let descriptors = self.descriptors.iter().take(count * LENGTH).copied().collect();
+        Self { places, descriptors }
+    }
+}
+
 /// Slopes of a smoothed image.
 struct Slopes {
     height: usize,
@@ -251,8 +260,8 @@ mod tests {
     /// Matches whose second place is within a pixel and a half of where the picture moved, and all.
     fn right(other: &Map, shapes: &[Shape], to: impl Fn([f32; 2]) -> [f32; 2]) -> (usize, usize) {
         let own = Corners::new(&picture((120, 160), 0.0, 1.0), 300).unwrap().described(&[shape::upright()]);
-        let matches = Corners::new(other, 300).unwrap().described(shapes);
-        let matches = own.matches(&matches, Rule::ANYWHERE).unwrap();
+        let there = Corners::new(other, 300).unwrap().described(shapes);
+        let matches = own.matches(&there, Rule::ANYWHERE).unwrap();
         let near = |[p, q]: &[[f32; 2]; 2]| {
             let [x, y] = to(*p);
             (x - q[0]).hypot(y - q[1]) < 1.5

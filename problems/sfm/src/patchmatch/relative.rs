@@ -21,10 +21,7 @@ use super::{
     search::mixed,
     shape,
 };
-use crate::{
-    Map, Result,
-    cost::{Beside, EpipolarCost},
-};
+use crate::{Map, Result, cost::EpipolarCost};
 
 /// Distance from the epipolar line that counts half, pixels: in the end, and what the matches weigh in later searches with.
 pub(super) const EPIPOLAR_PX: f64 = 1.5;
@@ -60,11 +57,6 @@ const FEWEST: usize = 20;
 const SHARE: f64 = 0.3;
 /// Distance from the epipolar line of matches that are found once the pose is known, pixels: nothing else speaks for them.
 const GUIDED_PX: f64 = 0.75;
-/// Nor do they count where no other one agrees: within a part of the picture's width, to parallax in pixels and a part of its inverse
-/// depth.
-const AGREE_REACH: f64 = 0.05;
-const AGREE_PX: f64 = 2.0;
-const AGREE: f64 = 0.05;
 
 /// A pose that matches agree on.
 pub(super) struct Relative {
@@ -107,8 +99,10 @@ impl Side {
     /// Turned by `roll`, radians.
     fn new(corners: &Corners, roll: f32) -> Self {
         let turned = shape::rolled(roll);
-        let slanted = shape::slanted().into_iter().map(|slanted| turned * slanted).collect::<Vec<_>>();
-        Self { upright: corners.described(&[turned]), slanted: corners.described(&slanted) }
+        let shapes: Vec<_> = shape::slanted().into_iter().map(|slanted| turned * slanted).collect();
+        let slanted = corners.described(&shapes);
+        // The first of the shapes is upright.
+        Self { upright: slanted.first(slanted.places.len() / shapes.len()), slanted }
     }
 
     /// What matches where a surface is turned away in one of the images: slanted descriptors of each against upright ones of the other.
@@ -154,8 +148,7 @@ fn guided(
     let Relative { pose, matches, .. } = &relative;
     let more = target.slanted(there, Rule::along(pose, camera))?;
     let more = EpipolarCost::new(&more, camera).explained(pose, GUIDED_PX);
-    let apart_px = f64::from(SAME_PX)..AGREE_REACH * width as f64;
-    let more = more.seconded(pose, &Beside { apart_px, parallax_px: AGREE_PX, part: AGREE });
+    let more = more.seconded(pose, f64::from(SAME_PX), width as f64);
     Ok(if more.len() > matches.len() { Relative { matches: more, ..relative } } else { relative })
 }
 

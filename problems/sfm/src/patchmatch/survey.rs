@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Map, Result,
-    cost::{CensusCost, INVERSE_DEPTH},
+    cost::{Beside, CensusCost, INVERSE_DEPTH},
     sorted::Sorted,
     watch::unwrapped,
 };
@@ -31,12 +31,6 @@ const SURE_CELL_PX: usize = 4;
 const DISPUTED_PX: f64 = 2.0;
 /// How much nearer to a neighbour things may be, as a factor.
 const NEARER: f64 = 3.0;
-
-/// How far others may be that agree with a known place, as a part of the image's width, and what parallax in pixels for a baseline
-/// of 1 and part of its inverse depth they may be off.
-const AGREE_REACH: f64 = 0.05;
-const AGREE_PX: f64 = 2.0;
-const AGREE: f64 = 0.05;
 
 /// The greatest inverse depth to reckon with, as a multiple of the median.
 const WIDE: f64 = 10.0;
@@ -191,9 +185,9 @@ fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
 
 /// Known places that another one agrees with, near it in the image: few that are wrong.
 fn agreed(known: &[Known], width_px: f64, focal_px: f64) -> Vec<Known> {
+    let beside = Beside::new(0.0, width_px, focal_px);
     let agrees = |a: &Known, b: &Known| {
-        (a.at[0] - b.at[0]).hypot(a.at[1] - b.at[1]) < AGREE_REACH * width_px
-            && (a.inverse - b.inverse).abs() < AGREE_PX / focal_px + AGREE * a.inverse
+        beside.agree((a.at[0] - b.at[0]).hypot(a.at[1] - b.at[1]), a.inverse, b.inverse)
     };
     // Itself is one.
     let seconded = |a: &&Known| known.iter().filter(|b| agrees(a, b)).nth(1).is_some();
