@@ -31,7 +31,7 @@ pub mod search;
 pub use budget::{Budget, Termination};
 pub use cost::{ClosureCost, Cost, CostFunction, cost_fn};
 pub use driver::{Solution, minimize, resume};
-pub use dro_kernels::{Kernels, Precision, kernels, precision, select_kernels, select_precision};
+pub use dro_kernels::{Kernels, Precision, kernels, precision, select_kernels, select_precision, vectorized};
 pub use error::{Error, Result};
 pub use learned::{LearnedOptimizer, Memory};
 pub use observer::{Observer, Record, Step, Trajectory};

@@ -34,5 +34,6 @@ pub use gru::{gru_blend, gru_reset};
 pub use pool::max_pool_3x3_s2;
 pub use projection::{projection, projection_reference};
 pub use select::{Kernels, Precision, kernels, precision, select_kernels, select_precision};
+pub use simd::vectorized;
 pub use uploads::kept_uploads;
 pub use warp_cost::{WarpCost, warp_cost, warp_cost_reference};

@@ -3,7 +3,23 @@
 pub(crate) mod math;
 pub(crate) mod micro_kernel;
 
+use pulp::NullaryFnOnce;
 pub(crate) use pulp::{Arch, Simd, WithSimd};
+
+/// Runs `f`, an always inlined closure, with the widest vector instructions that the machine has.
+pub fn vectorized<R>(f: impl FnMut() -> R) -> R {
+    // Not `dispatch(f)`: a closure that is called by value goes through a shim, which is compiled without them.
+    struct Call<F>(F);
+    impl<R, F: FnMut() -> R> NullaryFnOnce for Call<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn call(mut self) -> R {
+            (self.0)()
+        }
+    }
+    Arch::new().dispatch(Call(f))
+}
 
 /// Size of the register block of the matrix product: `rows` × `columns` sums are held in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

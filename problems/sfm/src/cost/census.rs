@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use dro_core::{Block, BlockId, Cost, CostFunction, Point, Space};
+use dro_core::{Block, BlockId, Cost, CostFunction, Point, Space, vectorized};
 use dro_vision::Pinhole;
 use nalgebra::Isometry3;
 use rayon::prelude::*;
@@ -325,13 +325,12 @@ impl CensusCost {
         }
     }
 
-    /// The cost of neighbour `n` at every pixel.
-    fn disagreement(&self, n: usize, pose: &Isometry3<f64>, inv_depth: &[f32]) -> Vec<f32> {
+    /// The cost of neighbour `n` at every pixel, put into `cost`.
+    fn disagreement(&self, n: usize, pose: &Isometry3<f64>, inv_depth: &[f32], cost: &mut [f32]) {
         let (neighbour, hidden) = (&self.neighbours[n], self.hidden.get(n));
         let (width, pitch, tolerance) = (self.width, self.pitch(), self.tolerance());
         let warp = Warp::new(&self.camera, pose);
         let mut warped = self.padding();
-        let mut cost = vec![0f32; inv_depth.len()];
         // First the warped picture; `cost` holds whether a pixel is seen.
         warped[RADIUS * pitch..]
             .par_chunks_mut(pitch)
@@ -356,39 +355,68 @@ impl CensusCost {
             .for_each_init(
                 || vec![0i16; width],
                 |sum, (y, ((row, signs), unseen))| {
-                    sum.fill(0);
                     let centre = &warped[(y + RADIUS) * pitch + RADIUS..][..width];
-                    for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
-                        let other = &warped[(y + dy) * pitch + dx..][..width];
-                        for (((sum, &o), &c), &s) in sum.iter_mut().zip(other).zip(centre).zip(signs) {
-                            // Wrapping, because overflow checks would keep this loop from being vectorised; nothing here
-                            // can overflow.
-                            let unlike =
-                                sign(o.wrapping_sub(c), tolerance).wrapping_sub(i16::from(s)).wrapping_abs();
-                            *sum = sum.wrapping_add(unlike);
-                        }
-                    }
-                    for ((cost, &sum), &unseen) in row.iter_mut().zip(sum.iter()).zip(unseen) {
-                        *cost = if *cost > 0.5 { f32::from(sum) * scale } else { unseen };
-                    }
+                    vectorized(
+                        #[inline(always)]
+                        || {
+                            sum.fill(0);
+                            for ((dy, dx), signs) in OFFSETS.into_iter().zip(signs.chunks(width)) {
+                                let other = &warped[(y + dy) * pitch + dx..][..width];
+                                for (((sum, &o), &c), &s) in sum.iter_mut().zip(other).zip(centre).zip(signs)
+                                {
+                                    // Wrapping, because overflow checks would keep this loop from being vectorised; nothing
+                                    // here can overflow.
+                                    let unlike =
+                                        sign(o.wrapping_sub(c), tolerance).wrapping_sub(i16::from(s));
+                                    *sum = sum.wrapping_add(unlike.wrapping_abs());
+                                }
+                            }
+                            for ((cost, &sum), &unseen) in row.iter_mut().zip(sum.iter()).zip(unseen) {
+                                *cost = if *cost > 0.5 { f32::from(sum) * scale } else { unseen };
+                            }
+                        },
+                    );
                 },
             );
-        cost
     }
 
-    /// Half the mean over the neighbours and half the least.
-    fn combine(&self, costs: &[Vec<f32>]) -> Vec<f32> {
-        let mut mean = vec![0f32; self.height * self.width];
-        let mut least = vec![f32::INFINITY; self.height * self.width];
-        for cost in costs {
-            for ((m, l), &c) in mean.iter_mut().zip(&mut least).zip(cost) {
-                *m += c;
-                *l = l.min(c);
-            }
-        }
-        let n = costs.len() as f32;
-        mean.iter_mut().zip(&least).for_each(|(m, l)| *m = 0.5 * (*m / n + l));
-        mean
+    /// Half the mean over the neighbours and half the least, and what depths cost that are not likely; and the sum of all.
+    fn combine(&self, costs: &[f32], inv_depth: &[f32]) -> (Vec<f32>, f64) {
+        let (width, pixels) = (self.width, inv_depth.len());
+        let count = (costs.len() / pixels) as f32;
+        let mut combined = vec![0f32; inv_depth.len()];
+        let focal_px = self.camera.fx as f32;
+        let of_row = |least: &mut Vec<f32>, (y, row): (usize, &mut [f32])| {
+            let part = y * width..(y + 1) * width;
+            let likely = self.likely.get(part.clone()).unwrap_or_default();
+            vectorized(
+                #[inline(always)]
+                || {
+                    least.fill(f32::INFINITY);
+                    for costs in costs.chunks(pixels) {
+                        for ((sum, least), &cost) in
+                            row.iter_mut().zip(least.iter_mut()).zip(&costs[part.clone()])
+                        {
+                            *sum += cost;
+                            *least = least.min(cost);
+                        }
+                    }
+                    for (combined, least) in row.iter_mut().zip(least.iter()) {
+                        *combined = 0.5 * (*combined / count + least);
+                    }
+                    for ((cost, &x), &likely) in row.iter_mut().zip(&inv_depth[part.clone()]).zip(likely) {
+                        let off_px = (x - likely).abs() * focal_px;
+                        *cost += UNLIKELY * ((off_px - LIKELY_PX) / UNLIKELY_PX).clamp(0.0, 1.0);
+                    }
+                    row.iter().map(|&c| f64::from(c)).sum::<f64>()
+                },
+            )
+        };
+        let rows = combined.par_chunks_mut(width).with_min_len(16).enumerate();
+        let rows = rows.map_init(|| vec![0f32; width], of_row);
+        // In the order of the rows, whatever the number of threads.
+        let sums: Vec<f64> = rows.collect();
+        (combined, sums.into_iter().sum())
     }
 }
 
@@ -402,19 +430,13 @@ impl CostFunction for CensusCost {
             |id| at.get(id).to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
         let (inv_depth, poses) = (values(INVERSE_DEPTH)?, values(POSES)?);
         let poses: Vec<Isometry3<f64>> = poses.chunks(6).map(PoseChart::decode).collect();
-        let mut costs: Vec<Vec<f32>> = poses
-            .iter()
-            .take(self.neighbours.len())
-            .enumerate()
-            .map(|(n, pose)| self.disagreement(n, pose, &inv_depth))
-            .collect();
-        let mut combined = self.combine(&costs);
-        for ((cost, &x), &likely) in combined.iter_mut().zip(&inv_depth).zip(self.likely.iter()) {
-            let off_px = (x - likely).abs() * self.camera.fx as f32;
-            *cost += UNLIKELY * ((off_px - LIKELY_PX) / UNLIKELY_PX).clamp(0.0, 1.0);
+        let pixels = inv_depth.len();
+        let mut costs = vec![0f32; pixels * self.neighbours.len().min(poses.len())];
+        for (n, (cost, pose)) in costs.chunks_mut(pixels).zip(&poses).enumerate() {
+            self.disagreement(n, pose, &inv_depth, cost);
         }
+        let (mut combined, sum) = self.combine(&costs, &inv_depth);
         let of_matches = self.of_matches(&poses);
-        let sum: f64 = combined.iter().map(|&c| f64::from(c)).sum();
         let total = sum / combined.len() as f64 + of_matches.iter().sum::<f64>() / poses.len() as f64;
         let total = Tensor::new(&[total as f32], at.device())?;
         let (h, w) = (self.height, self.width);
@@ -422,16 +444,18 @@ impl CostFunction for CensusCost {
             self.smoothing.apply(&mut combined);
             Tensor::from_vec(combined, (1, 1, h, w), at.device())?
         } else {
-            for (costs, own) in costs.iter_mut().zip(of_matches).filter(|(_, own)| *own > 0.0) {
+            for (costs, own) in costs.chunks_mut(pixels).zip(of_matches).filter(|(_, own)| *own > 0.0) {
                 costs.iter_mut().for_each(|cost| *cost += own as f32);
             }
-            Tensor::from_vec(costs.concat(), (costs.len(), 1, h, w), at.device())?
+            let count = costs.len() / pixels;
+            Tensor::from_vec(costs, (count, 1, h, w), at.device())?
         };
         Ok(Cost { total, map: Some(map) })
     }
 }
 
 /// −1, 0 or 1.
+#[inline(always)]
 fn sign(difference: i16, tolerance: i16) -> i16 {
     i16::from(difference > tolerance).wrapping_sub(i16::from(difference < tolerance.wrapping_neg()))
 }

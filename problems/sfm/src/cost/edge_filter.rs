@@ -1,5 +1,6 @@
 //! Smoothing that stops at image edges, in time independent of its reach.
 
+use dro_core::vectorized;
 use rayon::prelude::*;
 
 /// The recursive domain transform filter of a fixed guide image (Gastal & Oliveira, *Domain Transform for Edge-Aware
@@ -61,9 +62,14 @@ impl EdgeFilter {
 }
 
 fn blend(row: &mut [f32], from: &[f32], weight: &[f32]) {
-    for ((x, &other), &w) in row.iter_mut().zip(from).zip(weight) {
-        *x += w * (other - *x);
-    }
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((x, &other), &w) in row.iter_mut().zip(from).zip(weight) {
+                *x += w * (other - *x);
+            }
+        },
+    );
 }
 
 #[cfg(test)]

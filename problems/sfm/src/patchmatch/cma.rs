@@ -5,13 +5,13 @@
 //! solver's tests were measured with its very numbers; another strategy would be a change of results.
 
 use candle_core::{DType, Device, Tensor};
-use dro_core::{BlockId, Budget, Cost, CostFunction, Optimizer, Schedule, Turn, cost_fn, minimize};
+use dro_core::{Cost, Optimizer, Turn};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::pose::standard_normal;
-use crate::Result;
 
 /// CMA-ES on one real block of batch 1 (Hansen, *The CMA Evolution Strategy: A Tutorial*, arXiv 1604.00772, with its
 /// default constants, positive weights only).
@@ -60,6 +60,26 @@ impl CmaEs {
         let rng = &mut self.rng;
         let z = DVector::from_fn(self.mean.len(), |_, _| standard_normal(rng));
         &self.mean + self.sigma * (&self.root * z)
+    }
+
+    /// The candidates up to the next change of the distribution, so many at most: first the mean alone.
+    fn generation(&mut self, most: usize) -> Vec<DVector<f64>> {
+        let count = if self.best.is_none() { 1 } else { self.lambda - self.told.len() };
+        (0..count.min(most)).map(|_| self.sample()).collect()
+    }
+
+    /// Learns what a candidate costs.
+    fn judged(&mut self, total: f32, x: DVector<f64>) {
+        let total = if total.is_finite() { f64::from(total) } else { f64::INFINITY };
+        if self.best.is_some() {
+            self.told.push((total, x.clone()));
+        }
+        if self.best.as_ref().is_none_or(|(best, _)| total < *best) {
+            self.best = Some((total, x));
+        }
+        if self.told.len() >= self.lambda {
+            self.adapt();
+        }
     }
 
     /// One generation's update of mean, paths, covariance and step (equations 39 to 47 of the tutorial).
@@ -119,19 +139,11 @@ impl Optimizer for CmaEs {
     }
 
     fn tell(&mut self, _turn: &Turn<'_>, candidate: &Tensor, cost: &Cost) -> dro_core::Result<Tensor> {
-        let total = f64::from(cost.total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::INFINITY));
-        let total = if total.is_finite() { total } else { f64::INFINITY };
-        let x = DVector::from_vec(candidate.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?);
-        let first = self.best.is_none();
-        if !first {
-            self.told.push((total, x.clone()));
-        }
-        if self.best.as_ref().is_none_or(|(b, _)| total < *b) {
-            self.best = Some((total, x));
-        }
-        if self.told.len() >= self.lambda {
-            self.adapt();
-        }
+        let total = cost.total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::INFINITY);
+        self.judged(
+            total,
+            DVector::from_vec(candidate.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?),
+        );
         let best = self.best.as_ref().map_or(&self.mean, |(_, x)| x);
         Ok(Tensor::from_slice(best.as_slice(), candidate.dims(), &Device::Cpu)?
             .to_dtype(candidate.dtype())?)
@@ -144,20 +156,50 @@ pub(super) fn lowest(
     step: f64,
     evaluations: usize,
     seed: u64,
-    cost: impl Fn(&[f64]) -> f64 + Send + Sync,
-) -> Result<(f64, Vec<f64>)> {
-    let cost = cost_fn(dim, cost)?;
-    let origin = cost.space().point(vec![Tensor::zeros((1, dim), DType::F64, &Device::Cpu)?])?;
+    cost: impl Fn(&[f64]) -> f64,
+) -> (f64, Vec<f64>) {
+    let all = |candidates: &[DVector<f64>]| candidates.iter().map(|x| cost(x.as_slice())).collect();
+    lowest_of_generations(dim, step, evaluations, seed, all)
+}
+
+/// The same of a cost that is worth to be evaluated in parallel, a generation at a time.
+pub(super) fn lowest_in_parallel(
+    dim: usize,
+    step: f64,
+    evaluations: usize,
+    seed: u64,
+    cost: impl Fn(&[f64]) -> f64 + Sync,
+) -> (f64, Vec<f64>) {
+    let all = |candidates: &[DVector<f64>]| candidates.par_iter().map(|x| cost(x.as_slice())).collect();
+    lowest_of_generations(dim, step, evaluations, seed, all)
+}
+
+fn lowest_of_generations(
+    dim: usize,
+    step: f64,
+    evaluations: usize,
+    seed: u64,
+    cost: impl Fn(&[DVector<f64>]) -> Vec<f64>,
+) -> (f64, Vec<f64>) {
     let mut strategy = CmaEs::new(dim, step, seed);
-    let schedule = Schedule::single(BlockId(0), evaluations);
-    let found = minimize(&cost, &mut strategy, &origin, &schedule, &Budget::default(), &mut [])?;
-    let total = f64::from(found.best_total.to_vec1::<f32>()?.first().copied().unwrap_or(f32::NAN));
-    Ok((total, found.best.get(BlockId(0)).flatten_all()?.to_vec1::<f64>()?))
+    let mut left = evaluations;
+    while left > 0 {
+        let candidates = strategy.generation(left);
+        left -= candidates.len();
+        for (total, x) in cost(&candidates).into_iter().zip(candidates) {
+            // Rounded as the totals of all costs are.
+            strategy.judged(total as f32, x);
+        }
+    }
+    let (total, x) = strategy.best.unwrap_or((f64::INFINITY, strategy.mean));
+    (total, x.as_slice().to_vec())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use dro_core::{Budget, CostFunction, Schedule, cost_fn, minimize};
+
     use super::*;
 
     /// The best total after `updates` on a cost of five numbers, from zeros.
@@ -192,6 +234,17 @@ mod tests {
                 best(|v| if v[0] > 0.1 { f64::NAN } else { v.iter().map(|x| x * x).sum() }, 200, seed) < 1e-9
             );
             assert!(best(|_| f64::NAN, 200, seed).is_infinite());
+        }
+    }
+
+    /// The search is the same whether the driver asks for one candidate at a time or generations are judged at once.
+    #[test]
+    fn generations_at_once_are_the_same_search() {
+        let bowl = |v: &[f64]| v.iter().enumerate().map(|(i, x)| (i + 1) as f64 * (x - 0.7).powi(2)).sum();
+        for evaluations in [1, 2, 9, 10, 57, 200] {
+            let alone = lowest(5, 0.3, evaluations, 3, bowl);
+            assert_eq!(alone, lowest_in_parallel(5, 0.3, evaluations, 3, bowl));
+            assert_eq!(alone.0 as f32, best(bowl, evaluations, 3), "{evaluations}");
         }
     }
 }

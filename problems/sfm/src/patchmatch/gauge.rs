@@ -6,10 +6,10 @@
 //! crawls along that valley. Here both move together, in few coordinates, with the same cost.
 
 use candle_core::{Device, Tensor};
-use dro_core::{CostFunction, Point};
+use dro_core::{CostFunction, Point, vectorized};
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 
-use super::cma::lowest;
+use super::cma::lowest_in_parallel;
 use super::pose::{PoseChart, Scene};
 use crate::{
     Result,
@@ -39,15 +39,20 @@ impl Gauge<'_> {
         let factor = (px * at(3) / self.scene.mean.max(1e-6)).exp();
         let camera = self.cost.camera();
         let (height, width) = self.cost.size();
-        let mut inv_depth = Vec::with_capacity(self.inv_depth.len());
-        for (y, row) in self.inv_depth.chunks(width).enumerate() {
+        let mut inv_depth = self.inv_depth.clone();
+        let (factor, (least, most)) = (factor as f32, self.bounds);
+        for (y, row) in inv_depth.chunks_mut(width).enumerate() {
             let ray_y = (y as f64 - camera.cy) / camera.fy;
             let (start, slope) =
                 ((c + gv * ray_y - gu * camera.cx / camera.fx) as f32, (gu / camera.fx) as f32);
-            let moved = row.iter().enumerate().map(|(x, &d)| {
-                (d * factor as f32 + start + slope * x as f32).max(self.bounds.0).min(self.bounds.1)
-            });
-            inv_depth.extend(moved);
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (x, d) in row.iter_mut().enumerate() {
+                        *d = (*d * factor + start + slope * x as i32 as f32).max(least).min(most);
+                    }
+                },
+            );
         }
         let first = self.poses.first().map_or(0.0, |p| p.translation.vector.norm());
         let poses = self.poses.iter().zip(motion.chunks(6)).enumerate().flat_map(|(n, (pose, v))| {
@@ -97,8 +102,8 @@ pub(super) fn search(
 ) -> Result<Point> {
     let gauge = Gauge::new(cost, start)?;
     // A failed evaluation is data: not a number.
-    let (_, v) = lowest(gauge.dim(), step_px, 1 + updates, seed, |v| {
+    let (_, v) = lowest_in_parallel(gauge.dim(), step_px, 1 + updates, seed, |v| {
         gauge.point(v).and_then(|at| total_cost(cost, &at)).unwrap_or(f64::NAN)
-    })?;
+    });
     gauge.point(&v)
 }

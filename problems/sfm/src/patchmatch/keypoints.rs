@@ -77,6 +77,10 @@ impl Corners {
 }
 
 impl Keypoints {
+    pub(super) fn descriptor(&self, i: usize) -> &[f32] {
+        &self.descriptors[i * LENGTH..(i + 1) * LENGTH]
+    }
+
     /// Only so many, the first.
     pub(super) fn first(&self, count: usize) -> Self {
         let places = self.places.iter().take(count).copied().collect();

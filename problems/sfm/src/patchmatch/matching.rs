@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use candle_core::{Device, Tensor};
+use dro_core::vectorized;
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Matrix3, Vector3};
 use rayon::prelude::*;
@@ -47,13 +48,18 @@ impl Rule {
         Self { lines: self.lines.map(|lines| lines.transpose()), ..self }
     }
 
-    /// Whether a place of the other image may match one.
-    fn may(&self, [x, y]: [f32; 2]) -> impl Fn(&[f32; 2]) -> bool {
-        let line = self.lines.map(|lines| {
-            let line = lines * Vector3::new(f64::from(x), f64::from(y), 1.0);
-            (line / line.xy().norm().max(1e-12)).map(|v| v as f32)
-        });
-        move |[x, y]| line.is_none_or(|line| (line.x * x + line.y * y + line.z).abs() < BESIDE_PX)
+    /// The best of some rivals, by place and by how much alike they are, where it is clearly better than the next best.
+    fn best(&self, places: &[[f32; 2]], rivals: impl Iterator<Item = (usize, f32)> + Clone) -> Option<usize> {
+        let (best, most) = rivals.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let [x, y] = places[best];
+        let apart = |(j, _): &(usize, f32)| {
+            let [u, v] = places[*j];
+            (u - x).powi(2) + (v - y).powi(2) > SAME_PX * SAME_PX
+        };
+        let second = rivals.filter(apart).fold(-1f32, |most, (_, alike)| most.max(alike));
+        // Of unit vectors: |a − b|² = 2 − 2 a·b.
+        let distance = |alike: f32| (2.0 - 2.0 * alike).max(0.0).sqrt();
+        (distance(most) < self.nearest.min(self.ratio * distance(second))).then_some(best)
     }
 }
 
@@ -71,36 +77,74 @@ impl Keypoints {
 
     /// Of each of some descriptors here the best in `other` that may match it, where it is clearly better than the next best.
     fn best_in(&self, other: &Self, some: Vec<usize>, rule: Rule) -> Result<Vec<(usize, usize)>> {
+        match &rule.lines {
+            Some(lines) => Ok(self.best_along(other, some, rule, lines)),
+            None => self.best_anywhere(other, some, rule),
+        }
+    }
+
+    /// All are compared with all: a matrix product.
+    fn best_anywhere(&self, other: &Self, some: Vec<usize>, rule: Rule) -> Result<Vec<(usize, usize)>> {
         let count = other.places.len();
         if count == 0 {
             return Ok(Vec::new());
         }
-        let best = |at: [f32; 2], alike: &[f32]| {
-            let may = rule.may(at);
-            let rivals = || (0..count).filter(|&j| may(&other.places[j]));
-            let best = rivals().max_by(|&a, &b| alike[a].total_cmp(&alike[b]))?;
-            let [x, y] = other.places[best];
-            let apart = |j: &usize| {
-                let [u, v] = other.places[*j];
-                (u - x).powi(2) + (v - y).powi(2) > SAME_PX * SAME_PX
-            };
-            let second = rivals().filter(apart).fold(-1f32, |most, j| most.max(alike[j]));
-            // Of unit vectors: |a − b|² = 2 − 2 a·b.
-            let distance = |alike: f32| (2.0 - 2.0 * alike).max(0.0).sqrt();
-            let nearest = rule.nearest.min(rule.ratio * distance(second));
-            (distance(alike[best]) < nearest).then_some(best)
-        };
         let others = Tensor::from_slice(&other.descriptors, (count, LENGTH), &Device::Cpu)?.t()?;
         let mut found = Vec::new();
         for some in some.chunks(COMPARED) {
-            let own = some.iter().flat_map(|i| &self.descriptors[i * LENGTH..(i + 1) * LENGTH]);
+            let own = some.iter().flat_map(|i| self.descriptor(*i));
             let own = Tensor::from_vec(own.copied().collect(), (some.len(), LENGTH), &Device::Cpu)?;
             let alike = own.matmul(&others)?.flatten_all()?.to_vec1::<f32>()?;
-            let rows = some.par_iter().zip(alike.par_chunks_exact(count));
-            found.par_extend(rows.filter_map(|(&i, alike)| Some((i, best(self.places[i], alike)?))));
+            let best = |(&i, alike): (&usize, &[f32])| {
+                Some((i, rule.best(&other.places, alike.iter().copied().enumerate())?))
+            };
+            found.par_extend(some.par_iter().zip(alike.par_chunks_exact(count)).filter_map(best));
         }
         Ok(found)
     }
+
+    /// Few are near a line.
+    fn best_along(
+        &self,
+        other: &Self,
+        some: Vec<usize>,
+        rule: Rule,
+        lines: &Matrix3<f64>,
+    ) -> Vec<(usize, usize)> {
+        let [across, down] = [0, 1].map(|i| other.places.iter().map(|place| place[i]).collect::<Vec<f32>>());
+        let best = |(off, rivals): &mut (Vec<f32>, Vec<(usize, f32)>), i: usize| {
+            let [x, y] = self.places[i].map(f64::from);
+            let line = lines * Vector3::new(x, y, 1.0);
+            let line = (line / line.xy().norm().max(1e-12)).map(|v| v as f32);
+            let own = self.descriptor(i);
+            vectorized(
+                #[inline(always)]
+                || {
+                    off.clear();
+                    off.extend(
+                        across.iter().zip(&down).map(|(x, y)| (line.x * x + line.y * y + line.z).abs()),
+                    );
+                    let near = off.iter().enumerate().filter(|(_, off)| **off < BESIDE_PX);
+                    rivals.clear();
+                    rivals.extend(near.map(|(j, _)| (j, product(own, other.descriptor(j)))));
+                },
+            );
+            Some((i, rule.best(&other.places, rivals.iter().copied())?))
+        };
+        some.into_par_iter().map_init(Default::default, best).flatten().collect()
+    }
+}
+
+/// Of two descriptors.
+#[inline(always)]
+fn product(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]

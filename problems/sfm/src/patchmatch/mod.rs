@@ -1,8 +1,8 @@
 //! A classical zeroth-order solver of the same problem, without weights.
 //!
 //! Depth and poses are found by evaluating [`CensusCost`](crate::cost::CensusCost), which is made of comparisons of grey
-//! values (the census transform of Zabih & Woodfill, ECCV 1994) and has no useful gradient, through the same
-//! [`minimize`](dro_core::minimize) that drives the learned optimizer:
+//! values (the census transform of Zabih & Woodfill, ECCV 1994) and has no useful gradient. Sweeps and turns go through the same
+//! [`minimize`](dro_core::minimize) that drives the learned optimizer; what [`CmaEs`] searches is judged a generation at a time:
 //!
 //! - *Poses first*: where corners match (SIFT, all upright or all turned alike; Lowe, IJCV 2004), by how many of them a
 //!   pose explains, which [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from five points each

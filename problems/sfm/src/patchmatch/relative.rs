@@ -173,7 +173,7 @@ pub(super) fn best_rotation(
     seed: u64,
 ) -> Result<UnitQuaternion<f64>> {
     let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2])) * near;
-    let (_, v) = lowest(3, 0.1, 300, seed, |v| matches.of_rotation(&turned(v), reach_px))?;
+    let (_, v) = lowest(3, 0.1, 300, seed, |v| matches.of_rotation(&turned(v), reach_px));
     Ok(turned(&v))
 }
 
@@ -254,7 +254,7 @@ fn refined(
             Isometry3::from_parts(Translation3::from(t), turn * start.rotation)
         };
         let (cost, v) =
-            lowest(5, step, evaluations, mixed(seed, i as u64), |v| matches.at(&moved(v), reach_px))?;
+            lowest(5, step, evaluations, mixed(seed, i as u64), |v| matches.at(&moved(v), reach_px));
         Ok((cost, moved(&v)))
     };
     let mut found = starts.par_iter().enumerate().map(search).collect::<Result<Vec<_>>>()?;

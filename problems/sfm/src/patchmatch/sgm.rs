@@ -1,7 +1,7 @@
 //! A plane sweep whose costs are aggregated before every pixel takes its best.
 
 use candle_core::Tensor;
-use dro_core::{Cost, Optimizer, Turn};
+use dro_core::{Cost, Optimizer, Turn, vectorized};
 use rayon::prelude::*;
 
 /// Semi-global matching on a depth block: asks for `planes` constant maps and answers the last one with the map that
@@ -60,30 +60,44 @@ impl SweepSgm {
         let mut sums = volume.to_vec();
         let (lines, along) = if rows { (height, self.width) } else { (self.width, height) };
         let (small, large) = self.penalties;
-        let mut last = vec![0f32; k];
+        // With nothing beyond the first and the last plane.
+        let mut last = vec![f32::INFINITY; k + 2];
         for line in 0..lines {
             for i in 0..along {
                 let i = if back { along - 1 - i } else { i };
                 let p = if rows { line * self.width + i } else { i * self.width + line };
                 let here = &mut sums[p * k..(p + 1) * k];
                 if i != if back { along - 1 } else { 0 } {
-                    let least = last.iter().copied().fold(f32::INFINITY, f32::min);
-                    for j in 0..k {
-                        let mut best = last[j].min(least + large);
-                        if j > 0 {
-                            best = best.min(last[j - 1] + small);
-                        }
-                        if j + 1 < k {
-                            best = best.min(last[j + 1] + small);
-                        }
-                        here[j] += best - least;
-                    }
+                    vectorized(
+                        #[inline(always)]
+                        || {
+                            let least = least(&last[1..=k]);
+                            for (here, near) in here.iter_mut().zip(last.windows(3)) {
+                                let beside = near[0].min(near[2]) + small;
+                                *here += near[1].min(least + large).min(beside) - least;
+                            }
+                        },
+                    );
                 }
-                last.copy_from_slice(here);
+                last[1..=k].copy_from_slice(here);
             }
         }
         sums
     }
+}
+
+/// The least of some costs, several at a time.
+#[inline(always)]
+fn least(costs: &[f32]) -> f32 {
+    let (parts, rest) = costs.as_chunks::<16>();
+    let lesser = |a: f32, b: f32| if b < a { b } else { a };
+    let mut least = [f32::INFINITY; 16];
+    for part in parts {
+        for (least, cost) in least.iter_mut().zip(part) {
+            *least = lesser(*least, *cost);
+        }
+    }
+    least.iter().chain(rest).copied().fold(f32::INFINITY, lesser)
 }
 
 impl Optimizer for SweepSgm {

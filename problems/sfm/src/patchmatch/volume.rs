@@ -1,5 +1,6 @@
 //! What every displacement of every pixel costs, computed once so that poses can be judged by looking up.
 
+use dro_core::vectorized;
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, UnitQuaternion};
 use rayon::prelude::*;
@@ -67,10 +68,15 @@ impl Volume {
                     let at = other * width + from + dx - radius;
                     let (a, b) = (&codes[row * width + from..row * width + to], &others[at..at + to - from]);
                     let seen = &seen[at..at + to - from];
-                    for (((s, a), b), &seen) in sums[from..to].iter_mut().zip(a).zip(b).zip(seen) {
-                        let bits = (a ^ b).count_ones() as u16;
-                        *s += if seen { bits } else { UNSEEN };
-                    }
+                    vectorized(
+                        #[inline(always)]
+                        || {
+                            for (((s, a), b), &seen) in sums[from..to].iter_mut().zip(a).zip(b).zip(seen) {
+                                let bits = (a ^ b).count_ones() as u16;
+                                *s += if seen { bits } else { UNSEEN };
+                            }
+                        },
+                    );
                 }
                 for (i, &x) in columns.iter().enumerate() {
                     let near = &sums[x.saturating_sub(WINDOW)..(x + WINDOW + 1).min(width)];

@@ -4,28 +4,15 @@
 //! [`vectorized`] or a [`pulp::WithSimd`]. Products are fused into sums (`mul_add`), which is rounded once, and the same,
 //! on every machine.
 
-use pulp::{Arch, NullaryFnOnce, Simd};
+use pulp::Simd;
+
+pub use dro_kernels::vectorized;
 
 /// How many candidates are judged at a time, and how many points they are compared with.
 pub const LANES: usize = 8;
 
 /// One number for each of [`LANES`] candidates, or of as many points.
 pub type Lane = [f64; LANES];
-
-/// Runs `f`, an always inlined closure, with the widest vector instructions that the machine has.
-pub fn vectorized<R>(f: impl FnMut() -> R) -> R {
-    // Not `dispatch(f)`: a closure that is called by value goes through a shim, which is compiled without them.
-    struct Call<F>(F);
-    impl<R, F: FnMut() -> R> NullaryFnOnce for Call<F> {
-        type Output = R;
-
-        #[inline(always)]
-        fn call(mut self) -> R {
-            (self.0)()
-        }
-    }
-    Arch::new().dispatch(Call(f))
-}
 
 /// The sum over the lanes.
 #[inline(always)]
