@@ -6,7 +6,17 @@ pub(crate) mod micro_kernel;
 use pulp::NullaryFnOnce;
 pub(crate) use pulp::{Arch, Simd, WithSimd};
 
-/// Runs `f`, an always inlined closure, with the widest vector instructions that the machine has.
+/// Runs `f` with the widest vector instructions that the machine has. It must be inlined always, and so must what it calls:
+/// else it is compiled without them.
+///
+/// ```
+/// let (x, mut y) = ([1.0f32; 100], [0.5f32; 100]);
+/// dro_kernels::vectorized(
+///     #[inline(always)]
+///     || y.iter_mut().zip(&x).for_each(|(y, x)| *y += 2.0 * x),
+/// );
+/// assert_eq!(y, [2.5; 100]);
+/// ```
 pub fn vectorized<R>(f: impl FnMut() -> R) -> R {
     // Not `dispatch(f)`: a closure that is called by value goes through a shim, which is compiled without them.
     struct Call<F>(F);

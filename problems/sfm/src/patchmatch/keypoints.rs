@@ -1,5 +1,7 @@
 //! Corners of an image at several sizes, and descriptors by which they are found again in another image.
 
+use std::sync::LazyLock;
+
 use nalgebra::Vector2;
 use rayon::prelude::*;
 
@@ -164,28 +166,18 @@ impl Slopes {
 
     fn descriptor(&self, [x, y]: [f32; 2], shape: &Shape) -> [f32; LENGTH] {
         let mut cells = [0f32; LENGTH];
-        for i in 0..16 {
-            for j in 0..16 {
-                let (u, v) = (j as f32 - 7.5, i as f32 - 7.5);
-                let at = SPACING * shape * Vector2::new(u, v);
-                // The chain rule: slopes along the descriptor's coordinates.
-                let slope = shape.tr_mul(&self.at(x + at.x, y + at.y));
-                let weight = slope.norm() * (-(u * u + v * v) / 128.0).exp();
-                let direction = slope.y.atan2(slope.x) * (4.0 / std::f32::consts::PI) + 8.0;
-                // Each sample is shared by the two nearest directions and the four nearest cells.
-                let (turn, part) = (direction as usize, direction.fract());
-                let (row, column) = ((i as f32 + 0.5) / 4.0 - 0.5, (j as f32 + 0.5) / 4.0 - 0.5);
-                let (top, left) = (row.floor(), column.floor());
-                for (cy, wy) in [(top, 1.0 - (row - top)), (top + 1.0, row - top)] {
-                    for (cx, wx) in [(left, 1.0 - (column - left)), (left + 1.0, column - left)] {
-                        if (0.0..4.0).contains(&cy) && (0.0..4.0).contains(&cx) {
-                            let cell = 8 * (4 * cy as usize + cx as usize);
-                            let share = weight * wy * wx;
-                            cells[cell + turn % 8] += share * (1.0 - part);
-                            cells[cell + (turn + 1) % 8] += share * part;
-                        }
-                    }
-                }
+        for Sample { at: [u, v], weight, shares } in SAMPLES.iter() {
+            let at = SPACING * shape * Vector2::new(*u, *v);
+            // The chain rule: slopes along the descriptor's coordinates.
+            let slope = shape.tr_mul(&self.at(x + at.x, y + at.y));
+            let weight = slope.norm() * weight;
+            let direction = slope.y.atan2(slope.x) * (4.0 / std::f32::consts::PI) + 8.0;
+            // Each sample is shared by the two nearest directions and the four nearest cells.
+            let (turn, part) = (direction as usize, direction.fract());
+            for (cell, [wy, wx]) in shares {
+                let share = weight * wy * wx;
+                cells[cell + turn % 8] += share * (1.0 - part);
+                cells[cell + (turn + 1) % 8] += share * part;
             }
         }
         let length = cells.iter().map(|c| c * c).sum::<f32>().sqrt().max(1e-12);
@@ -207,6 +199,35 @@ impl Slopes {
         Vector2::new(mix(&self.across), mix(&self.down))
     }
 }
+
+/// A place that descriptors sample.
+struct Sample {
+    /// Right and down from the corner, in units of [`SPACING`].
+    at: [f32; 2],
+    weight: f32,
+    /// Which cells it counts in, and how much by rows and by columns.
+    shares: Vec<(usize, [f32; 2])>,
+}
+
+static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
+    let sample = |i: usize| {
+        let [row, column] = [i / 16, i % 16].map(|i| i as f32);
+        let [u, v] = [column - 7.5, row - 7.5];
+        let beside = |at: f32| {
+            let at = (at + 0.5) / 4.0 - 0.5;
+            [(at.floor(), 1.0 - (at - at.floor())), (at.floor() + 1.0, at - at.floor())]
+        };
+        let inside = |(cell, _): &(f32, f32)| (0.0..4.0).contains(cell);
+        let shares = beside(row).into_iter().filter(inside).flat_map(|(cy, wy)| {
+            beside(column)
+                .into_iter()
+                .filter(inside)
+                .map(move |(cx, wx)| (8 * (4 * cy as usize + cx as usize), [wy, wx]))
+        });
+        Sample { at: [u, v], weight: (-(u * u + v * v) / 128.0).exp(), shares: shares.collect() }
+    };
+    (0..256).map(sample).collect()
+});
 
 /// The picture is cut into this many cells each way.
 const CELLS: usize = 8;
