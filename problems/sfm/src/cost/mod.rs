@@ -9,7 +9,7 @@ mod feature_metric;
 mod fused;
 mod one_pass;
 mod probed;
-mod warp;
+pub(crate) mod warp;
 
 use dro_core::{Block, BlockId, Space};
 

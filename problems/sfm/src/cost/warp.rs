@@ -117,7 +117,7 @@ impl Places {
 
 /// A number from 0 to 2²³ without its fraction: in vector instructions, which conversions that reckon with all numbers are not.
 #[inline(always)]
-fn whole(x: f32) -> i32 {
+pub(crate) fn whole(x: f32) -> i32 {
     const ONES: f32 = 8_388_608.0;
     (x.floor() + ONES).to_bits().wrapping_sub(ONES.to_bits()) as i32
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::{
     Map, Result,
     cost::census::{chess_codes, turned},
+    cost::warp::whole,
 };
 
 /// Costs are summed over this many pixels to each side.
@@ -122,22 +123,37 @@ impl Volume {
         let (a, b) = (warp.at(u, v), warp.b);
         let (du, dv) = (self.radius as f32 - u, self.radius as f32 - v);
         let limit = (side - 1) as f32;
-        for (&x, out) in inv_depths.iter().zip(out) {
-            let inverse = (a[2] + x * b[2]).max(1e-3).recip();
-            let s = (a[0] + x * b[0]) * inverse + du;
-            let t = (a[1] + x * b[1]) * inverse + dv;
-            // Written so that NaN is outside.
-            if !(s >= 0.0 && t >= 0.0 && s < limit && t < limit) {
-                *out += unseen;
-                continue;
-            }
-            let (j, i) = (s as usize, t as usize);
-            let (fs, ft) = (s - j as f32, t - i as f32);
-            let (upper, lower) = (&costs[i * side + j..][..2], &costs[(i + 1) * side + j..][..2]);
-            let mix = |l: &[u8]| f32::from(l[0]) + fs * (f32::from(l[1]) - f32::from(l[0]));
-            let (above, below) = (mix(upper), mix(lower));
-            *out += (above + ft * (below - above)).min(unseen);
-        }
+        vectorized(
+            #[inline(always)]
+            || {
+                let parts = inv_depths.chunks(AT_ONCE).zip(out.chunks_mut(AT_ONCE));
+                for (inv_depths, out) in parts {
+                    let (mut at, mut across, mut down) = ([0i32; AT_ONCE], [0f32; AT_ONCE], [0f32; AT_ONCE]);
+                    let places = at.iter_mut().zip(&mut across).zip(&mut down);
+                    for (&x, ((at, across), down)) in inv_depths.iter().zip(places) {
+                        let inverse = (a[2] + x * b[2]).max(1e-3).recip();
+                        let s = (a[0] + x * b[0]) * inverse + du;
+                        let t = (a[1] + x * b[1]) * inverse + dv;
+                        // Written so that NaN is outside.
+                        let inside = (s >= 0.0) & (t >= 0.0) & (s < limit) & (t < limit);
+                        let (s, t) = if inside { (s, t) } else { (0.0, 0.0) };
+                        let (j, i) = (whole(s), whole(t));
+                        *at = if inside { i * side as i32 + j } else { -1 };
+                        (*across, *down) = (s - j as f32, t - i as f32);
+                    }
+                    for (((out, at), across), down) in out.iter_mut().zip(at).zip(across).zip(down) {
+                        let Ok(at) = usize::try_from(at) else {
+                            *out += unseen;
+                            continue;
+                        };
+                        let from = &costs[at..][..side + 2];
+                        let mix = |l: &[u8]| f32::from(l[0]) + across * (f32::from(l[1]) - f32::from(l[0]));
+                        let (above, below) = (mix(from), mix(&from[side..]));
+                        *out += (above + down * (below - above)).min(unseen);
+                    }
+                }
+            },
+        );
     }
 
     /// Where a pose takes pixels, in the turned neighbour.
@@ -152,6 +168,9 @@ impl Volume {
         Linear { a, b: [b.x, b.y, b.z] }
     }
 }
+
+/// Depths whose places are computed before any is looked at.
+const AT_ONCE: usize = 32;
 
 /// Bits that differ where one of the two pixels is not in the picture: as many as by chance.
 const UNSEEN: u16 = 16;
