@@ -57,6 +57,8 @@ const FEWEST: usize = 20;
 const SHARE: f64 = 0.3;
 /// Distance from the epipolar line of matches that are found once the pose is known, pixels: nothing else speaks for them.
 const GUIDED_PX: f64 = 0.75;
+/// The part of what is matched along lines that others must second: along those of a wrong pose, or one that is not precise, it is less.
+const GUIDED_SHARE: f64 = 0.7;
 
 /// A pose that matches agree on.
 pub(super) struct Relative {
@@ -137,7 +139,7 @@ fn found(target: &Side, corners: &Corners, camera: &Pinhole, seed: u64) -> Resul
     Ok(found.map(|found| (found, Side::new(corners, roll))))
 }
 
-/// With the matches that are found along its lines, of points that agree with each other, where they are more.
+/// With the matches that are found along its lines, of points that agree with each other, where they are more, and most of all that are found.
 fn guided(
     relative: Relative,
     target: &Side,
@@ -146,10 +148,11 @@ fn guided(
     width: usize,
 ) -> Result<Relative> {
     let Relative { pose, matches, .. } = &relative;
-    let more = target.slanted(there, Rule::along(pose, camera))?;
-    let more = EpipolarCost::new(&more, camera).explained(pose, GUIDED_PX);
+    let along = target.slanted(there, Rule::along(pose, camera))?;
+    let more = EpipolarCost::new(&along, camera).explained(pose, GUIDED_PX);
     let more = more.seconded(pose, f64::from(SAME_PX), width as f64);
-    Ok(if more.len() > matches.len() { Relative { matches: more, ..relative } } else { relative })
+    let believed = more.len() > matches.len() && more.len() as f64 >= GUIDED_SHARE * along.len() as f64;
+    Ok(if believed { Relative { matches: more, ..relative } } else { relative })
 }
 
 /// What matches by the roll of the second camera, radians, by which most do.
@@ -321,6 +324,35 @@ mod tests {
             assert!(turned < 0.3 && off < 1.5, "{seed}: {turned} and {off} degrees");
             assert!((140..200).contains(&found.matches.len()), "{}", found.matches.len());
         }
+    }
+
+    /// A wall that moves to the left is matched along level lines; along slanted ones chance finds some matches, and most of them alone.
+    #[test]
+    fn matches_along_wrong_lines_are_not_believed() {
+        let size = (120, 160);
+        let side = |left: f32| {
+            let value = |i: usize| {
+                let (x, y) = ((i % size.1) as f32 + left, (i / size.1) as f32);
+                let wave = |k: u32| {
+                    let k = k as f32;
+                    (x * (0.11 + 0.03 * k) + 1.7 * k * k + 2.0 * (y * (0.07 + 0.02 * k)).sin()).sin()
+                        * (y * (0.13 + 0.021 * k) + 0.9 * k + (0.05 * k * x).cos()).cos()
+                };
+                0.5 + 0.1 * (1..6).map(wave).sum::<f32>()
+            };
+            let picture = Map::new(size.0, size.1, (0..size.0 * size.1).map(value).collect()).unwrap();
+            Side::new(&Corners::new(&picture, 800).unwrap(), 0.0)
+        };
+        let (here, there) = (side(0.0), side(6.5));
+        let camera = Pinhole::from_fov_deg(60.0, size.0, size.1).unwrap();
+        let few = here.upright.matches(&there.upright, Rule::ANYWHERE).unwrap()[..3].to_vec();
+        let found = |t| {
+            let matches = EpipolarCost::new(&few, &camera);
+            let relative = Relative { pose: pose(t, [0.0; 3]), still: UnitQuaternion::identity(), matches };
+            guided(relative, &here, &there, &camera, size.1).unwrap().matches.len()
+        };
+        let (right, wrong) = (found([-1.0, 0.0, 0.0]), found([-0.4, 1.0, 0.0]));
+        assert!(right > 100 && wrong == 3, "{right} and {wrong}");
     }
 
     #[test]
