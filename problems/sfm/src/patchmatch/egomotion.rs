@@ -44,7 +44,7 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
     let profile = Profile::new(vec![&coarse], upper, focal);
     let mut still = (f64::INFINITY, UnitQuaternion::identity());
     for (i, pixels) in [2.0, 6.0, 12.0].into_iter().enumerate() {
-        let found = profile.rotation(UnitQuaternion::identity(), pixels, 150, mixed(seed, i as u64))?;
+        let found = profile.rotation(UnitQuaternion::identity(), pixels, 150, mixed(seed, i as u64));
         if found.0 < still.0 {
             still = found;
         }
@@ -53,9 +53,9 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
     let mut found = Vec::new();
     for (i, share) in [1.0, 0.35, 0.12].into_iter().enumerate() {
         let range = Profile::new(vec![&coarse], share * upper, focal);
-        let starts = range.directions(base, 80, 3, mixed(seed, 20 + i as u64))?;
+        let starts = range.directions(base, 80, 3, mixed(seed, 20 + i as u64));
         let starts = starts.into_iter().map(|(_, p)| vec![p]).collect();
-        let refined = range.refined(starts, (0.15, 0.7), 120, mixed(seed, 30 + i as u64))?;
+        let refined = range.refined(starts, (0.15, 0.7), 120, mixed(seed, 30 + i as u64));
         found.extend(refined.into_iter().map(|(c, p)| (c, p, share * upper)));
     }
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -64,12 +64,12 @@ fn pair(images: [(&Map, &Map); 2], cameras: [Pinhole; 2], tolerance: f32, seed: 
     let fine = Volume::new(images[1], cameras[1], tolerance, base, (radius, STRIDE))?;
     let focal = cameras[1].fx;
     let limit = 2.0 * radius as f64 / focal;
-    let still = Profile::new(vec![&fine], limit, focal).rotation(base, 1.0, 80, mixed(seed, 11))?.0;
+    let still = Profile::new(vec![&fine], limit, focal).rotation(base, 1.0, 80, mixed(seed, 11)).0;
     let mut best = (f64::INFINITY, Isometry3::identity(), limit);
     for (i, (_, start, upper)) in found.into_iter().take(4).enumerate() {
         let upper = limit.min(upper);
         let range = Profile::new(vec![&fine], upper, focal);
-        for (cost, pose) in range.refined(vec![start], (0.1, 0.7), 150, mixed(seed, 40 + i as u64))? {
+        for (cost, pose) in range.refined(vec![start], (0.1, 0.7), 150, mixed(seed, 40 + i as u64)) {
             if cost < best.0 {
                 best = (cost, pose[0], upper);
             }
@@ -104,7 +104,7 @@ fn matched(
     let upper = inverse.clamp(2.0 / camera.fx, 2.0 * radius as f64 / camera.fx);
     let fine = Volume::new(images, camera, tolerance, relative.pose.rotation, (radius, STRIDE))?;
     let profile = Profile::new(vec![&fine], upper, camera.fx);
-    let still = profile.rotation(relative.still, 1.0, 80, mixed(seed, 11))?.0;
+    let still = profile.rotation(relative.still, 1.0, 80, mixed(seed, 11)).0;
     let moving = profile.total(&[relative.pose]);
     Ok(Pair { still, moving, pose: relative.pose, fine, upper })
 }
@@ -166,7 +166,7 @@ pub(super) fn estimate(
     let joint = Profile::new(volumes, lead.upper, cameras[1].fx).with_matches(of_matches);
     let poses = if chosen.len() > 1 {
         let starts = (0..2).map(|_| chosen.clone()).collect();
-        let mut found = joint.refined(starts, (0.1, 0.5), 400, mixed(seed, 77))?;
+        let mut found = joint.refined(starts, (0.1, 0.5), 400, mixed(seed, 77));
         found.swap_remove(0).1
     } else {
         chosen

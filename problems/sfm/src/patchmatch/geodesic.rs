@@ -95,12 +95,7 @@ impl Geodesic {
             let row = &mut rest[..self.columns];
             let steps = [&above_left[start..], &above[start..], &above_right[start..]];
             shorter |= shorten_from(row, &done[start - pitch - 1..], steps);
-            let mut last = f32::INFINITY;
-            for (far, step) in row.iter_mut().zip(&left[start..]) {
-                shorter |= last + step < *far;
-                last = lesser(last + step, *far);
-                *far = last;
-            }
+            shorter |= shorten_along(row.iter_mut().zip(&left[start..]));
         }
         shorter
     }
@@ -117,12 +112,7 @@ impl Geodesic {
             // Steps are those of the cells they lead from.
             let steps = [&above_right[below - 1..], &above[below..], &above_left[below + 1..]];
             shorter |= shorten_from(row, done, steps);
-            let mut last = f32::INFINITY;
-            for (far, step) in row.iter_mut().zip(&left[start + 1..]).rev() {
-                shorter |= last + step < *far;
-                last = lesser(last + step, *far);
-                *far = last;
-            }
+            shorter |= shorten_along(row.iter_mut().zip(&left[start + 1..]).rev());
         }
         shorter
     }
@@ -143,6 +133,17 @@ fn shorten_from(row: &mut [f32], beside: &[f32], [a, b, c]: [&[f32]; 3]) -> bool
             }
         },
     );
+    shorter
+}
+
+/// Ways to cells from the one before each, with the step from there; whether one became shorter.
+fn shorten_along<'a>(cells: impl Iterator<Item = (&'a mut f32, &'a f32)>) -> bool {
+    let (mut shorter, mut last) = (false, f32::INFINITY);
+    for (far, step) in cells {
+        shorter |= last + step < *far;
+        last = lesser(last + step, *far);
+        *far = last;
+    }
     shorter
 }
 

@@ -43,7 +43,7 @@ impl Described {
         if matches.len() == 0 {
             return Ok(Overlap { matches: 0, parallax: 0.0 });
         }
-        let rotation = best_rotation(&matches, &UnitQuaternion::identity(), 0.05 * self.width, 0)?;
+        let rotation = best_rotation(&matches, &UnitQuaternion::identity(), 0.05 * self.width, 0);
         let parallax = matches.left_px(&rotation, QUARTER) / self.width;
         Ok(Overlap { matches: matches.len(), parallax })
     }

@@ -11,7 +11,7 @@ use super::{
     relative::{EPIPOLAR_PX, MATCHES_WEIGHT},
     volume::Volume,
 };
-use crate::{Result, cost::EpipolarCost};
+use crate::cost::EpipolarCost;
 
 /// Inverse depths tried for every pixel, at least.
 const PLANES: usize = 32;
@@ -154,11 +154,11 @@ impl<'a> Profile<'a> {
         (mean, spread): (f64, (f64, f64)),
         evaluations: usize,
         seed: u64,
-    ) -> Result<(f64, Vec<Isometry3<f64>>)> {
+    ) -> (f64, Vec<Isometry3<f64>>) {
         let dim = 6 * start.len() - 1;
         let decode = |v: &[f64]| self.moved(start, mean, spread, v);
         let (total, v) = lowest(dim, 1.0, evaluations, seed, |v| self.searched(&decode(v)));
-        Ok((total, decode(&v)))
+        (total, decode(&v))
     }
 
     fn moved(
@@ -199,7 +199,7 @@ impl<'a> Profile<'a> {
         pixels: f64,
         evaluations: usize,
         seed: u64,
-    ) -> Result<(f64, UnitQuaternion<f64>)> {
+    ) -> (f64, UnitQuaternion<f64>) {
         let decode = |v: &[f64]| {
             let v = Vector3::new(v[0], v[1], v[2]) * (pixels / self.focal_px);
             UnitQuaternion::from_scaled_axis(v) * base
@@ -209,7 +209,7 @@ impl<'a> Profile<'a> {
         let (total, v) = lowest(3, 1.0, evaluations, seed, |v| {
             still.total(&[Isometry3::from_parts(Translation3::identity(), decode(v))])
         });
-        Ok((total, decode(&v)))
+        (total, decode(&v))
     }
 
     /// The best poses of one neighbour from many directions, best first.
@@ -219,7 +219,7 @@ impl<'a> Profile<'a> {
         evaluations: usize,
         kept: usize,
         seed: u64,
-    ) -> Result<Vec<(f64, Isometry3<f64>)>> {
+    ) -> Vec<(f64, Isometry3<f64>)> {
         let upper = f64::from(self.inv_depths.last().copied().unwrap_or(1.0));
         let mean = 0.3 * upper;
         let starts: Vec<_> = sphere(18).collect();
@@ -227,13 +227,13 @@ impl<'a> Profile<'a> {
             let turn = UnitQuaternion::from_scaled_axis(Vector3::new(t.y, -t.x, 0.0) * mean);
             let start = Isometry3::from_parts(Translation3::from(t), turn * rotation);
             let seed = super::search::mixed(seed, i as u64);
-            let (total, poses) = self.search(&[start], (mean, (0.3, 1.5)), evaluations, seed)?;
-            Ok((total, poses[0]))
+            let (total, poses) = self.search(&[start], (mean, (0.3, 1.5)), evaluations, seed);
+            (total, poses[0])
         });
-        let mut found = found.collect::<Result<Vec<_>>>()?;
+        let mut found: Vec<_> = found.collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.truncate(kept);
-        Ok(found)
+        found
     }
 
     /// Each of `starts` refined, best first.
@@ -243,14 +243,14 @@ impl<'a> Profile<'a> {
         spread: (f64, f64),
         evaluations: usize,
         seed: u64,
-    ) -> Result<Vec<(f64, Vec<Isometry3<f64>>)>> {
+    ) -> Vec<(f64, Vec<Isometry3<f64>>)> {
         let found = starts.into_par_iter().enumerate().map(|(i, start)| {
             let mean = self.mean_depth(&start);
             self.search(&start, (mean, spread), evaluations, super::search::mixed(seed, i as u64))
         });
-        let mut found = found.collect::<Result<Vec<_>>>()?;
+        let mut found: Vec<_> = found.collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(found)
+        found
     }
 }
 

@@ -124,9 +124,9 @@ fn found(target: &Side, corners: &Corners, camera: &Pinhole, seed: u64) -> Resul
     let agreed = |matches: &Matches, roll| agreed(&EpipolarCost::new(matches, camera), roll, seed);
     let count = |found: &Option<Relative>| found.as_ref().map_or(0, |found| found.matches.len());
     let there = Side::new(corners, 0.0);
-    let mut most = agreed(&target.upright.matches(&there.upright, Rule::ANYWHERE)?, 0.0)?;
+    let mut most = agreed(&target.upright.matches(&there.upright, Rule::ANYWHERE)?, 0.0);
     if count(&most) < ENOUGH {
-        let slanted = agreed(&target.slanted(&there, Rule::ANYWHERE)?, 0.0)?;
+        let slanted = agreed(&target.slanted(&there, Rule::ANYWHERE)?, 0.0);
         if count(&slanted) > count(&most) {
             most = slanted;
         }
@@ -135,7 +135,7 @@ fn found(target: &Side, corners: &Corners, camera: &Pinhole, seed: u64) -> Resul
         return Ok(Some((found, there)));
     }
     let (matches, roll) = rolled(target, corners)?;
-    let found = agreed(&matches, f64::from(roll))?;
+    let found = agreed(&matches, f64::from(roll));
     Ok(found.map(|found| (found, Side::new(corners, roll))))
 }
 
@@ -174,26 +174,26 @@ pub(super) fn best_rotation(
     near: &UnitQuaternion<f64>,
     reach_px: f64,
     seed: u64,
-) -> Result<UnitQuaternion<f64>> {
+) -> UnitQuaternion<f64> {
     let turned = |v: &[f64]| UnitQuaternion::from_scaled_axis(Vector3::new(v[0], v[1], v[2])) * near;
     let (_, v) = lowest(3, 0.1, 300, seed, |v| matches.of_rotation(&turned(v), reach_px));
-    Ok(turned(&v))
+    turned(&v)
 }
 
 /// `None` where matches are few or do not agree; the cameras roll by about `roll`, radians.
-fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relative>> {
+fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Option<Relative> {
     if matches.len() < FEWEST {
-        return Ok(None);
+        return None;
     }
     let rolled = UnitQuaternion::from_scaled_axis(Vector3::z() * roll);
-    let rotation = best_rotation(matches, &rolled, 30.0, mixed(seed, 0))?;
+    let rotation = best_rotation(matches, &rolled, 30.0, mixed(seed, 0));
 
     let starts: Vec<Isometry3<f64>> =
         sphere(DIRECTIONS).map(|t| Isometry3::from_parts(Translation3::from(t), rotation)).collect();
     // As soft as what the rotation leaves is large: softer, and all directions seem alike.
     let soft_px = (SOFT * matches.left_px(&rotation, 500)).clamp(EPIPOLAR_PX, 12.0);
     let harder_px = (soft_px * EPIPOLAR_PX).sqrt();
-    let mut found = refined(matches, &starts, (soft_px, 0.3), 400, mixed(seed, 1))?;
+    let mut found = refined(matches, &starts, (soft_px, 0.3), 400, mixed(seed, 1));
     found.truncate(FROM_DIRECTIONS);
     let most = (JUDGED / matches.len()).clamp(SEARCHED.0, SEARCHED.1);
     found.extend(sampled(matches, harder_px, most - FROM_DIRECTIONS, mixed(seed, 2)));
@@ -202,12 +202,12 @@ fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Result<Option<Relativ
     {
         found = distinct(found, kept);
         let starts: Vec<_> = found.iter().map(|(_, pose)| *pose).collect();
-        found = refined(matches, &starts, (reach_px, step), evaluations, mixed(seed, kept as u64))?;
+        found = refined(matches, &starts, (reach_px, step), evaluations, mixed(seed, kept as u64));
     }
-    let Some((_, pose)) = found.into_iter().next() else { return Ok(None) };
+    let (_, pose) = found.into_iter().next()?;
     let agreeing = matches.explained(&pose, EPIPOLAR_PX);
     let enough = agreeing.len() >= FEWEST && agreeing.len() as f64 >= SHARE * matches.len() as f64;
-    Ok(enough.then_some(Relative { pose, still: rotation, matches: agreeing }))
+    enough.then_some(Relative { pose, still: rotation, matches: agreeing })
 }
 
 /// At most `most` of them, the first of those that are much alike.
@@ -247,7 +247,7 @@ fn refined(
     (reach_px, step): (f64, f64),
     evaluations: usize,
     seed: u64,
-) -> Result<Vec<(f64, Isometry3<f64>)>> {
+) -> Vec<(f64, Isometry3<f64>)> {
     let search = |(i, start): (usize, &Isometry3<f64>)| {
         let t = start.translation.vector;
         let (e1, e2) = across(&t);
@@ -258,11 +258,11 @@ fn refined(
         };
         let (cost, v) =
             lowest(5, step, evaluations, mixed(seed, i as u64), |v| matches.at(&moved(v), reach_px));
-        Ok((cost, moved(&v)))
+        (cost, moved(&v))
     };
-    let mut found = starts.par_iter().enumerate().map(search).collect::<Result<Vec<_>>>()?;
+    let mut found = starts.par_iter().enumerate().map(search).collect::<Vec<_>>();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok(found)
+    found
 }
 
 #[cfg(test)]
@@ -318,7 +318,7 @@ mod tests {
         for (seed, truth) in poses.into_iter().enumerate() {
             let matches = matches(&truth, 150, 100, &mut rng);
             let roll = if seed == 3 { std::f64::consts::FRAC_PI_2 } else { 0.0 };
-            let found = agreed(&EpipolarCost::new(&matches, &camera()), roll, seed as u64).unwrap().unwrap();
+            let found = agreed(&EpipolarCost::new(&matches, &camera()), roll, seed as u64).unwrap();
             let turned = found.pose.rotation.angle_to(&truth.rotation).to_degrees();
             let off = found.pose.translation.vector.angle(&truth.translation.vector).to_degrees();
             assert!(turned < 0.3 && off < 1.5, "{seed}: {turned} and {off} degrees");
@@ -361,10 +361,7 @@ mod tests {
         let truth = pose([1.0, 0.0, 0.0], [0.0; 3]);
         for (right, wrong) in [(0, 200), (12, 0), (15, 200)] {
             let matches = matches(&truth, right, wrong, &mut rng);
-            assert!(
-                agreed(&EpipolarCost::new(&matches, &camera()), 0.0, 0).unwrap().is_none(),
-                "{right}, {wrong}"
-            );
+            assert!(agreed(&EpipolarCost::new(&matches, &camera()), 0.0, 0).is_none(), "{right}, {wrong}");
         }
     }
 }
