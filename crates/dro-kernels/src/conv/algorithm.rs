@@ -35,6 +35,17 @@ impl Algorithm {
         }
     }
 
+    /// The way for a kernel, a stride and maps that become maps of `size` (height, width).
+    ///
+    /// Where that are few tiles, mostly empty, the kernel itself needs no more multiplications than filtering, and rounds less:
+    /// the errors of filtering are in proportion to all taps, and some of them meet no pixel of a tiny map.
+    pub fn of_map(kernel: (usize, usize), stride: usize, size: (usize, usize)) -> Self {
+        let way = Self::of(kernel, stride);
+        let tile = way.tile();
+        let filtered = way.points() * size.0.div_ceil(tile.0) * size.1.div_ceil(tile.1);
+        if kernel.0 * kernel.1 * size.0 * size.1 <= filtered { Self::Patches } else { way }
+    }
+
     /// The way for weights `[outputs, inputs, kernel]` that are transformed once and meet maps much larger than a tile.
     ///
     /// Tiles of six outputs per axis need fewer multiplications, more transformed weights, and round more.

@@ -10,7 +10,7 @@ use super::epilogue::Epilogue;
 use super::shapes::ConvShape;
 use super::shared::{SharedWeights, Slot};
 use super::weights::{Packed, Weights};
-use super::{Activation, Algorithm, MapView, Scratch};
+use super::{Activation, MapView, Scratch};
 use crate::simd::Arch;
 
 /// The convolution of f32 on the CPU; all arguments contiguous.
@@ -91,7 +91,7 @@ pub(super) fn convolve(
 ) -> Result<Vec<f32>> {
     let maps = [MapView::new(x, [shape.batch, shape.inputs, shape.height, shape.width])?];
     let mut out = vec![0f32; shape.out_count()];
-    let algorithm = Algorithm::of(shape.kernel, shape.geometry.stride);
+    let algorithm = shape.algorithm();
     if let Some(slot) = slot {
         let packed = slot.get(arch, weights, algorithm);
         Scratch::with_thread_local(|scratch| {

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::ConvGeometry;
+use super::{Algorithm, ConvGeometry};
 
 /// Sizes of a convolution of `[batch, inputs, height, width]` with `[outputs, inputs, kernel_height, kernel_width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,6 +43,11 @@ impl ConvShape {
         }
         let pixels = self.height * self.width;
         Self { height: 1, width: pixels, out_height: 1, out_width: pixels, ..*self }
+    }
+
+    /// Which way it is computed where the weights are not prepared for other maps.
+    pub fn algorithm(&self) -> Algorithm {
+        Algorithm::of_map(self.kernel, self.geometry.stride, (self.out_height, self.out_width))
     }
 
     /// Pixels of one output plane.

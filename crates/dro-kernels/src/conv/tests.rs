@@ -144,6 +144,21 @@ proptest! {
     }
 }
 
+/// The points of minimal filtering are chosen for this: with ±1 and ±2 in F(4×4, 3×3) it would be 2.0e-6.
+#[test]
+fn filtering_rounds_little() {
+    let geometry = ConvGeometry::same((3, 3));
+    let relative_error = |seed: u64| {
+        let channels = 1 + seed as usize % 24;
+        let (x, weight) = (tensor(seed, &[1, channels, 12, 12]), tensor(!seed, &[2, channels, 3, 3]));
+        let found = conv2d(&x, &weight, None, geometry).unwrap();
+        let expected = conv2d_reference(&wide(&x), &wide(&weight), None, geometry).unwrap();
+        error(&found, &expected) / list(&expected).iter().fold(0.0, |m: f64, v| m.max(v.abs()))
+    };
+    let mean = (0..120).map(relative_error).sum::<f64>() / 120.0;
+    assert!(mean < 1e-6, "{mean:e}");
+}
+
 #[test]
 fn gradients_are_central_differences() {
     for (kernel, stride) in [((3, 3), 1), ((1, 5), 1), ((5, 1), 1), ((3, 3), 2), ((1, 1), 1)] {

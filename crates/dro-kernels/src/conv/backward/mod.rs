@@ -51,7 +51,7 @@ pub(super) fn grad_x(
 
 /// The gradient for the weight, the same way as the convolution goes.
 pub(super) fn grad_weight(arch: Arch, shape: &ConvShape, x: &[f32], grad: &[f32]) -> Vec<f32> {
-    match Algorithm::of(shape.kernel, shape.geometry.stride) {
+    match shape.algorithm() {
         Algorithm::Square3 => filtered::grad_weight::<Three, Three>(arch, shape, x, grad),
         Algorithm::Row5 => filtered::grad_weight::<One, Five>(arch, shape, x, grad),
         Algorithm::Column5 => filtered::grad_weight::<Five, One>(arch, shape, x, grad),
