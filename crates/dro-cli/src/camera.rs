@@ -14,7 +14,7 @@ use crate::values;
 #[derive(Debug, Args)]
 pub struct Camera {
     /// fx,fy,cx,cy in pixels of the images (pixel centres at integers), or a file with these four numbers, a 3x3 matrix
-    /// or a COLMAP cameras.txt [default: those in the data].
+    /// or a COLMAP cameras.txt [default: those in the data, or the focal length in the images' EXIF data].
     #[arg(long, value_name = "FX,FY,CX,CY|FILE", conflicts_with = "fov", allow_hyphen_values = true)]
     intrinsics: Option<String>,
     /// Brown-Conrady lens distortion k1,k2,p1,p2 and, if there is one, k3; images are undistorted on loading.

@@ -47,6 +47,12 @@ pub fn image_size(path: &Path) -> Result<(usize, usize)> {
     Ok((height as usize, width as usize))
 }
 
+/// The EXIF data of an image file, where it has any.
+pub(super) fn exif(path: &Path) -> Result<Option<Vec<u8>>> {
+    let mut decoder = open(path)?.into_decoder().map_err(|error| undecodable(path, &error))?;
+    Ok(decoder.exif_metadata().ok().flatten())
+}
+
 /// Decodes an image file and leaves its sample type as it is.
 pub(super) fn load(path: &Path, limits: &ImageLimits) -> Result<DynamicImage> {
     let reader = open(path)?;

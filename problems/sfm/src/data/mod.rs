@@ -19,6 +19,7 @@ mod camera;
 mod decode;
 mod demon;
 mod depth;
+mod exif;
 mod folder;
 mod frames_csv;
 mod intrinsics;

@@ -90,7 +90,7 @@ pub fn run(
         size,
         camera: frames.camera(0).map(|camera| camera.pinhole_at(size)).transpose()?,
         depth_png_scale: out.png_scale(),
-        notes: rounded.into_iter().chain([UNFINISHED.to_owned()]).collect(),
+        notes: rounded.into_iter().chain(frames.note()).chain([UNFINISHED.to_owned()]).collect(),
         ..Summary::default()
     };
     // A folder that cannot be written shows before the first frame is solved, and a killed run leaves its mark.

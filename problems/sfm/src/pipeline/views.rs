@@ -56,6 +56,8 @@ const KEPT: usize = 8;
 pub(crate) struct PreparedFrames<'a> {
     frames: &'a [Frame],
     cameras: Vec<CameraModel>,
+    /// Whether one of the cameras is by its image's EXIF data.
+    by_exif: bool,
     size: (usize, usize),
     cache: BTreeMap<usize, (Tensor, Pinhole)>,
 }
@@ -68,20 +70,28 @@ impl<'a> PreparedFrames<'a> {
         size: (usize, usize),
     ) -> Result<Self> {
         let image_size = image_size(sequence)?;
-        let cameras = sequence
-            .frames
-            .iter()
-            .map(|frame| match (given, &frame.camera) {
-                (Some(given), _) => given.camera(image_size),
-                (None, Some(camera)) => Ok(*camera),
-                (None, None) => Err(Error::input(
-                    &sequence.root,
-                    "the camera's intrinsics (in the data, or by --intrinsics fx,fy,cx,cy, or a guess by --fov DEGREES)",
-                    "none",
-                )),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Self { frames: &sequence.frames, cameras, size, cache: BTreeMap::new() })
+        let known = |frame: &Frame| match (given, &frame.camera) {
+            (Some(given), _) => given.camera(image_size).map(Some),
+            (None, camera) => Ok(*camera),
+        };
+        let cameras = sequence.frames.iter().map(known).collect::<Result<Vec<_>>>()?;
+        let by_exif = cameras.iter().any(Option::is_none);
+        let cameras = if by_exif {
+            by_their_images(sequence, &cameras)?
+        } else {
+            cameras.into_iter().flatten().collect()
+        };
+        Ok(Self { frames: &sequence.frames, cameras, by_exif, size, cache: BTreeMap::new() })
+    }
+
+    /// What users should know about the cameras.
+    pub(crate) fn note(&self) -> Option<String> {
+        let camera = self.cameras.first().filter(|_| self.by_exif)?;
+        let fov_deg = 2.0 * (camera.size.1 as f64 / 2.0 / camera.pinhole.fx).atan().to_degrees();
+        Some(format!(
+            "the focal length is what the images' EXIF data say: {:.0} pixels of {} ({fov_deg:.0} degrees)",
+            camera.pinhole.fx, camera.size.1
+        ))
     }
 
     pub(crate) fn frames(&self) -> &'a [Frame] {
@@ -208,6 +218,26 @@ impl<'a> PreparedFrames<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// The cameras, and where none is known the one that the image itself tells of. An image that cannot be read is no error yet.
+fn by_their_images(sequence: &Sequence, known: &[Option<CameraModel>]) -> Result<Vec<CameraModel>> {
+    let told = |(frame, known): (&Frame, &Option<CameraModel>)| match known {
+        Some(camera) => Ok(Some(*camera)),
+        None => CameraModel::from_exif(&frame.image),
+    };
+    let told: Vec<_> = sequence.frames.par_iter().zip(known).map(told).collect();
+    let first = told.iter().find_map(|told| told.as_ref().ok().copied().flatten());
+    let camera = |(frame, told): (&Frame, Result<Option<CameraModel>>)| match (told, first) {
+        (Ok(Some(camera)), _) | (Err(_), Some(camera)) => Ok(camera),
+        (Err(error), None) => Err(error),
+        (Ok(None), _) => Err(Error::input(
+            &sequence.root,
+            "the camera's intrinsics (in the data, in the EXIF data of every image, by --intrinsics fx,fy,cx,cy, or a guess by --fov DEGREES)",
+            format!("none for {}", frame.name),
+        )),
+    };
+    sequence.frames.iter().zip(told).map(camera).collect()
 }
 
 fn in_words(Pinhole { fx, fy, cx, cy, .. }: &Pinhole) -> String {
