@@ -17,6 +17,8 @@ const OFF_PX: i32 = 2;
 /// What is so much alike at another depth is there, which is looked for over at most so many pixels of parallax.
 const ELSEWHERE: f32 = 0.75;
 const MOST_PX: f64 = 400.0;
+/// Grey values outside are clipped, or no picture at all, as beyond the border of an undistorted one: gains do not hold for them.
+const EXPOSED: std::ops::Range<f32> = 0.03..0.97;
 /// Differences of grey values that mean nothing.
 const NOISE: f32 = 0.02;
 /// A difference of brightness says something where it is greater than at so many thousandths of the known places.
@@ -50,9 +52,9 @@ pub(super) struct Contradiction<'a> {
     exposures: Vec<Exposure>,
 }
 
-/// A picture's grey value between pixels; `None` outside.
+/// A picture's grey value between pixels; `None` outside, and where it says nothing.
 fn between(picture: &Map, at: [f64; 2]) -> Option<f32> {
-    picture.between(at, |_| true).map(|grey| grey as f32)
+    picture.between(at, |grey| EXPOSED.contains(&grey)).map(|grey| grey as f32)
 }
 
 /// How much brighter a neighbour's picture is than the target's, and how far grey values of the same places are from that.
@@ -185,7 +187,7 @@ impl Compared<'_> {
     fn alike(&self, nearer: f64) -> Option<f32> {
         let (mut sums, mut count) = ([0f32; 5], 0f32);
         for (((grey, _), sight), inverse) in self.pixels.iter().zip(self.sights).zip(self.inverse) {
-            let Some(at) = sight.at(inverse + nearer) else { continue };
+            let Some(at) = sight.at(inverse + nearer).filter(|_| EXPOSED.contains(grey)) else { continue };
             let Some(b) = between(&self.view.picture, at) else { continue };
             let a = self.exposure.gain * grey;
             for (sum, value) in sums.iter_mut().zip([a, b, a * a, b * b, a * b]) {

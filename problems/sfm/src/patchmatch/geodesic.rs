@@ -69,6 +69,16 @@ impl Geodesic {
         ]
     }
 
+    /// The up to eight cells around one.
+    pub(super) fn around(&self, cell: usize) -> impl Iterator<Item = usize> {
+        let (row, column) = (cell / self.columns, cell % self.columns);
+        let beside = |at: usize, count: usize| at.saturating_sub(1)..(at + 2).min(count);
+        let (columns, width) = (beside(column, self.columns), self.columns);
+        let rows = beside(row, self.rows);
+        rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
+            .filter(move |&other| other != cell)
+    }
+
     /// The shortest way from a cell to every cell, by passes over the image forth and back (Toivanen, *New geodesic
     /// distance transforms for gray-scale images*, Pattern Recognition Letters 1996).
     pub(super) fn from(&self, cell: usize) -> Vec<f32> {

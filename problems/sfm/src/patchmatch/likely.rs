@@ -9,6 +9,7 @@ use super::{
     contradiction::{Cell, Contradiction, InFront},
     free_space::FreeSpace,
     geodesic::Geodesic,
+    in_front::{self, Expected},
     planes::{self, Grouped, Plane},
     pyramid::enlarged,
     relative::Relative,
@@ -72,7 +73,8 @@ pub(super) fn matched(
 /// a plane is judged by the sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
 ///
 /// Where neighbours look through a plane, as `free` says, it counts little: what is beside something near, and hidden behind it from a
-/// neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show.
+/// neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show, and
+/// it [reaches](in_front::spread) as far as image edges let it.
 pub(super) fn inverse_depth(
     known: &[Known],
     image: &Map,
@@ -99,26 +101,31 @@ pub(super) fn inverse_depth(
         let judge = |(plane, &votes): (&Plane, &f32)| {
             let inverse = plane.inverse(middle);
             let through = free.map_or(0.0, |free| free.through(middle, inverse));
-            Judged { inverse, votes: votes * (1.0 - THROUGH * through) }
+            Judged { inverse, votes: votes * (1.0 - THROUGH * through), in_front: false }
         };
         let mut judged: Vec<Judged> = planes.iter().zip(votes).map(judge).collect();
         if let Some(contradiction) = &contradiction {
             let patch = contradiction.patch(Cell { middle, side });
             doubted(&mut judged, |plane| patch.hides(&planes[plane]), SAME_PX / focal_px);
         }
-        let inverse = best(&judged, (least, most)).unwrap_or(middle_inverse);
-        if inverse.is_finite() { inverse.clamp(least, most) as f32 } else { middle_inverse as f32 }
+        let votes = judged.iter().filter(|j| !j.in_front).map(|j| j.votes).fold(0.0, f32::max);
+        let best = best(&judged, (least, most)).filter(|best| best.inverse.is_finite());
+        let inverse = best.map_or(middle_inverse, |best| best.inverse);
+        Expected { inverse, votes, in_front: best.is_some_and(|best| best.in_front) }
     };
-    let grid: Vec<f32> = votes.par_iter().enumerate().map(expected).collect();
+    let mut grid: Vec<Expected> = votes.par_iter().enumerate().map(expected).collect();
+    in_front::spread(&mut grid, &cells);
+    let grid = grid.into_iter().map(|cell| cell.inverse.clamp(least, most) as f32).collect();
     let (rows, columns) = cells.shape();
     let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
     Ok(Some(Map::from_tensor(&enlarged(&grid, (image.height(), image.width()))?)?))
 }
 
-/// A plane in a cell: its inverse depth there and the votes for it.
+/// A plane in a cell, or what is in front of one: its inverse depth there and the votes for it.
 struct Judged {
     inverse: f64,
     votes: f32,
+    in_front: bool,
 }
 
 /// Of the planes with most votes, those that are contradicted lose them, so surely as they are; and what is in front of them is one more
@@ -130,7 +137,7 @@ fn doubted(judged: &mut Vec<Judged>, hides: impl Fn(usize) -> Option<InFront>, s
     let (mut kept, mut beyond) = (0f32, None::<f64>);
     let mut asked: Vec<(f64, Option<InFront>)> = Vec::new();
     for i in order {
-        let Judged { inverse, votes } = judged[i];
+        let Judged { inverse, votes, .. } = judged[i];
         // Neither these nor those that follow are best, or nearly so.
         if votes < (NEARLY * kept).max(FEW * most) {
             break;
@@ -147,15 +154,17 @@ fn doubted(judged: &mut Vec<Judged>, hides: impl Fn(usize) -> Option<InFront>, s
         }
         kept = kept.max(judged[i].votes);
     }
-    judged.extend(beyond.map(|beyond| Judged { inverse: IN_FRONT * beyond, votes: IN_FRONT_VOTES * most }));
+    let front = |beyond| Judged { inverse: IN_FRONT * beyond, votes: IN_FRONT_VOTES * most, in_front: true };
+    judged.extend(beyond.map(front));
 }
 
-/// The plane with most votes, or a much nearer one that has nearly as many.
-fn best(judged: &[Judged], (least, most): (f64, f64)) -> Option<f64> {
+/// What has most votes, or something much nearer that has nearly as many.
+fn best(judged: &[Judged], (least, most): (f64, f64)) -> Option<&Judged> {
     let best = judged.iter().max_by(|a, b| a.votes.total_cmp(&b.votes))?;
     let good = judged.iter().filter(|j| j.votes >= NEARLY * best.votes && j.inverse.is_finite());
-    let nearest = good.map(|j| j.inverse).fold(f64::NEG_INFINITY, f64::max);
-    Some(if nearest.min(most) > NEARER * best.inverse.max(least) { nearest } else { best.inverse })
+    let nearest = good.max_by(|a, b| a.inverse.total_cmp(&b.inverse));
+    let nearer = nearest.filter(|nearest| nearest.inverse.min(most) > NEARER * best.inverse.max(least));
+    Some(nearer.unwrap_or(best))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod five_points;
 mod free_space;
 mod gauge;
 mod geodesic;
+mod in_front;
 mod keypoints;
 mod likely;
 mod matching;

@@ -144,6 +144,11 @@ pub(super) fn proposed(
     (0..PROPOSALS).into_par_iter().map(propose).collect()
 }
 
+/// How much a known place counts at the end of a way d from it: `(1 + (d/0.1)²)^−1.5`.
+pub(super) fn weight(d: f32) -> f32 {
+    (1.0 + (d / REACH).powi(2)).powf(-FALL)
+}
+
 /// What planes have in each cell, and plane by plane: the sum over known places of `(1 + (d/0.1)²)^−1.5 · e`, d the way to the place and e how
 /// well the plane explains it.
 pub(super) fn votes(
@@ -152,8 +157,7 @@ pub(super) fn votes(
     known: &[Known],
     planes: &[Plane],
 ) -> Result<Vec<Vec<f32>>> {
-    let weight = |d: &f32| (1.0 + (d / REACH).powi(2)).powf(-FALL);
-    let near: Vec<f32> = grouped.far.par_iter().flat_map_iter(|far| far.iter().map(weight)).collect();
+    let near: Vec<f32> = grouped.far.par_iter().flat_map_iter(|far| far.iter().map(|&d| weight(d))).collect();
     // How well each plane explains what is known in each cell.
     let explained: Vec<f32> = grouped
         .members
