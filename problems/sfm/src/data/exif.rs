@@ -44,8 +44,8 @@ fn by_sensor_px(exif: &Exif, width: usize) -> Option<f64> {
         _ => return None,
     };
     let per_mm = number(exif, Tag::FocalPlaneXResolution)? / unit_mm;
-    let taken = number(exif, Tag::PixelXDimension).is_none_or(|taken| taken == width as f64);
-    taken.then(|| Some(number(exif, Tag::FocalLength)? * per_mm))?
+    let resized = number(exif, Tag::PixelXDimension).is_some_and(|taken| taken != width as f64);
+    number(exif, Tag::FocalLength).filter(|_| !resized).map(|mm| mm * per_mm)
 }
 
 /// A positive number; 0 stands for unknown.

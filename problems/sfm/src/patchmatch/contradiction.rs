@@ -325,9 +325,13 @@ mod tests {
                 sights: &sights,
                 inverse: &[WALL; 64],
             };
-            compared.most(-2..=2, frame.camera.fx).unwrap()
+            compared.most(-2..=2, frame.camera.fx)
         };
-        assert!(compared(0.5, 0.5) > 0.99 && compared(0.5, 0.52) > 0.99);
-        assert!(compared(0.5, 0.7) < 0.1 && compared(0.7, 0.5) < 0.1);
+        assert!(compared(0.5, 0.5).unwrap() > 0.99 && compared(0.5, 0.52).unwrap() > 0.99);
+        assert!(compared(0.5, 0.7).unwrap() < 0.1 && compared(0.7, 0.5).unwrap() < 0.1);
+        // White may be whiter than white.
+        for clipped in [0.0, 1.0] {
+            assert_eq!((compared(clipped, 0.5), compared(0.5, clipped.into())), (None, None));
+        }
     }
 }

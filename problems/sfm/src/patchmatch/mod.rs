@@ -11,7 +11,7 @@
 //!   took its best depth, a function of five numbers per neighbour. Then all neighbours together.
 //! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008): a coarse one, which finds the
 //!   range, what neighbours cannot see and planes to expect where images say little (piecewise planar scenes: Sinha, Steedly
-//!   & Szeliski, ICCV 2009) and do not contradict them, then a fine one.
+//!   & Szeliski, ICCV 2009) and do not contradict them, and something in front where they do, then a fine one.
 //! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
 //!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`].
 //!
