@@ -37,7 +37,7 @@ impl Algorithm {
 
     /// The way for a kernel, a stride and maps that become maps of `size` (height, width).
     ///
-    /// Where that are few tiles, mostly empty, the kernel itself needs no more multiplications than filtering, and rounds less:
+    /// Where these are few tiles, mostly empty, the kernel itself needs no more multiplications than filtering, and rounds less:
     /// the errors of filtering are in proportion to all taps, and some of them meet no pixel of a tiny map.
     pub fn of_map(kernel: (usize, usize), stride: usize, size: (usize, usize)) -> Self {
         let way = Self::of(kernel, stride);

@@ -34,7 +34,7 @@ impl SharedWeights {
 }
 
 impl Slot {
-    /// What was made before, or is made now.
+    /// What was made before, or is made now: the way of the first map stays, which is right for any other, if not the quickest.
     ///
     /// Two threads may make it at the same time, and one is dropped: a thread that waited for the other while that one waits
     /// for threads to help it might wait for ever.

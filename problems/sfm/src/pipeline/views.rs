@@ -74,13 +74,9 @@ impl<'a> PreparedFrames<'a> {
             (Some(given), _) => given.camera(image_size).map(Some),
             (None, camera) => Ok(*camera),
         };
-        let cameras = sequence.frames.iter().map(known).collect::<Result<Vec<_>>>()?;
-        let by_exif = cameras.iter().any(Option::is_none);
-        let cameras = if by_exif {
-            by_their_images(sequence, &cameras)?
-        } else {
-            cameras.into_iter().flatten().collect()
-        };
+        let known = sequence.frames.iter().map(known).collect::<Result<Vec<_>>>()?;
+        let by_exif = known.iter().any(Option::is_none);
+        let cameras = completed(sequence, &known)?;
         Ok(Self { frames: &sequence.frames, cameras, by_exif, size, cache: BTreeMap::new() })
     }
 
@@ -220,8 +216,8 @@ impl<'a> PreparedFrames<'a> {
     }
 }
 
-/// The cameras, and where none is known the one that the image itself tells of. An image that cannot be read is no error yet.
-fn by_their_images(sequence: &Sequence, known: &[Option<CameraModel>]) -> Result<Vec<CameraModel>> {
+/// The cameras that are known, and where none is, the one that the image itself tells of. An image that cannot be read is no error yet.
+fn completed(sequence: &Sequence, known: &[Option<CameraModel>]) -> Result<Vec<CameraModel>> {
     let told = |(frame, known): (&Frame, &Option<CameraModel>)| match known {
         Some(camera) => Ok(Some(*camera)),
         None => CameraModel::from_exif(&frame.image),

@@ -20,7 +20,7 @@ pub(crate) struct Matrices {
 /// The finite interpolation points for n multiplications: 0, then pairs ±a.
 ///
 /// A pair shares its products with the even and the odd inputs, see [`Axis`](super::Axis). Of sixteenths, those with which uniform numbers
-/// leave the smallest errors: those of F(4×4, 3×3) are 2.5 times as large with the usual ±1 and ±2 in place of ±5/8 and ±3/2. Points near each
+/// leave the smallest errors: those of F(4×4, 3×3) are three times as large with the usual ±1 and ±2 in place of ±5/8 and ±3/2. Points near each
 /// other's inverses: Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient Point Selection", ACM TECS 2022.
 const fn finite_points(n: usize) -> [f64; MAX] {
     match n {
