@@ -43,7 +43,7 @@ pub struct Output {
     /// around agree with.
     #[arg(long)]
     no_fuse_depth: bool,
-    /// What to write besides summary.json, separated by commas [default: everything].
+    /// What to write besides summary.json, separated by commas [default: all but colmap].
     #[arg(long, value_enum, value_delimiter = ',')]
     format: Vec<FormatChoice>,
 }
@@ -64,7 +64,7 @@ impl Output {
             None => pipeline::default_size(pipeline::image_size(sequence)?),
         };
         let formats = match self.format.as_slice() {
-            [] => Format::ALL.to_vec(),
+            [] => Format::USUAL.to_vec(),
             some => some.iter().map(|&format| format.into()).collect(),
         };
         let settings = RunSettings {

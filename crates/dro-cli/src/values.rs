@@ -92,6 +92,9 @@ pub enum FormatChoice {
     Trajectory,
     /// points.ply.
     Ply,
+    /// colmap/: undistorted images and a COLMAP text model of cameras and points, as trainers of radiance fields and
+    /// Gaussian splats read it.
+    Colmap,
 }
 
 impl From<FormatChoice> for Format {
@@ -102,6 +105,7 @@ impl From<FormatChoice> for Format {
             FormatChoice::Colour => Self::Colour,
             FormatChoice::Trajectory => Self::Trajectory,
             FormatChoice::Ply => Self::Ply,
+            FormatChoice::Colmap => Self::Colmap,
         }
     }
 }

@@ -148,6 +148,7 @@ pub fn resume(
     let mut stage_start = pause.stage_start.clone();
     let mut best = Best::new(pause)?;
     let mut step = 0;
+    let mut updates = vec![0; space.blocks().len()];
     for stage in 0..schedule.stages {
         // A stage that was paused in the middle keeps its start.
         if step >= pause.evaluations {
@@ -158,6 +159,8 @@ pub fn resume(
         }
         for sweep in &schedule.sweeps {
             for inner in 0..sweep.inner {
+                let gain = schedule.gain(updates[sweep.block.0]);
+                updates[sweep.block.0] += 1;
                 if step < pause.evaluations {
                     step += 1;
                     continue;
@@ -170,7 +173,7 @@ pub fn resume(
                     Coupling::Jacobi => stage_start.with(sweep.block, point.get(sweep.block).clone())?,
                 };
                 let last_inner = inner + 1 == sweep.inner;
-                let turn = Turn { step, stage, block: sweep.block, inner, last_inner, at: &at };
+                let turn = Turn { step, stage, block: sweep.block, inner, gain, last_inner, at: &at };
 
                 let candidate = optimizer.ask(&turn)?;
                 let evaluated = at.with(sweep.block, candidate.clone())?;

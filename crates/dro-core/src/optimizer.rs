@@ -15,6 +15,8 @@ pub struct Turn<'a> {
     pub block: BlockId,
     /// The update of this block within the stage, from 0.
     pub inner: usize,
+    /// The part of an increment to take, from the [schedule](crate::Schedule::gain).
+    pub gain: f64,
     /// Whether this is the block's last update of the stage.
     pub last_inner: bool,
     /// The point the costs of this turn are measured around: the current value of `block`, and the other blocks as
@@ -138,6 +140,7 @@ impl Optimizer for Bound<'_> {
         let (rule, memory) = self.part(turn.block)?;
         let (next, increment) = rule.update(memory, candidate, cost)?;
         *memory = next;
+        let increment = if turn.gain == 1.0 { increment } else { (increment * turn.gain)? };
         self.space.block(turn.block)?.domain.step(candidate, &increment)
     }
 

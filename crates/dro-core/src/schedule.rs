@@ -47,6 +47,8 @@ pub struct Schedule {
     pub coupling: Coupling,
     /// Where gradients stop.
     pub detach: Detach,
+    /// The number of updates of a block that its rule was trained for, if a longer run is to [settle](Self::gain) after it.
+    pub trained: Option<usize>,
 }
 
 impl Schedule {
@@ -57,6 +59,7 @@ impl Schedule {
             sweeps: blocks.into_iter().map(|block| Sweep { block, inner }).collect(),
             coupling: Coupling::GaussSeidel,
             detach: Detach::StageStart,
+            trained: None,
         }
     }
 
@@ -69,6 +72,20 @@ impl Schedule {
     pub fn with_coupling(mut self, coupling: Coupling) -> Self {
         self.coupling = coupling;
         self
+    }
+
+    /// The same order for rules that were trained for so many updates, see [`gain`](Self::gain).
+    pub fn with_trained(mut self, updates: Option<usize>) -> Self {
+        self.trained = updates;
+        self
+    }
+
+    /// The part of an increment that a block takes after `update` updates of it: 1, but for `trained` / (`update` + 1) in a run that goes on
+    /// longer than its rules were trained for. What a rule says there is not what it learned, and whatever bias it has adds up with every
+    /// update: with steps like 1/t a run settles (Robbins & Monro 1951).
+    pub fn gain(&self, update: usize) -> f64 {
+        let part = |trained| trained as f64 / (update as f64 + 1.0);
+        self.trained.map_or(1.0, |trained| part(trained).min(1.0))
     }
 
     /// Updates in all.

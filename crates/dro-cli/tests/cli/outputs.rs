@@ -102,6 +102,29 @@ fn only_the_wanted_formats_are_written() {
     assert_eq!(files(out.path()), expected);
 }
 
+/// Its images and its camera are an input in their own right.
+#[test]
+fn a_colmap_model_is_written_where_it_is_asked_for() {
+    let (out, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    learned(room(), out.path(), "--max-frames 2 --format colmap").works();
+    let expected = [
+        "colmap/images/000000.png",
+        "colmap/images/000001.png",
+        "colmap/sparse/0/cameras.txt",
+        "colmap/sparse/0/images.txt",
+        "colmap/sparse/0/points3D.txt",
+        "summary.json",
+    ];
+    assert_eq!(files(out.path()), expected);
+    let colmap = out.path().join("colmap");
+    let lines = fs::read_to_string(colmap.join("sparse/0/images.txt")).unwrap();
+    assert!(lines.contains(" 000001.png\n"), "{lines}");
+    let cameras = colmap.join("sparse/0/cameras.txt");
+    let options = format!("--format npy --intrinsics {}", cameras.display());
+    learned(&colmap.join("images"), again.path(), &options).works();
+    assert_eq!(summary(again.path())["camera"], summary(out.path())["camera"]);
+}
+
 #[test]
 fn depth_is_fused_over_frames_unless_that_of_each_is_asked_for() {
     let (own, fused) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -116,6 +116,37 @@ fn variables_are_detached_where_the_schedule_says() {
     assert_eq!(slope(Detach::Never), 6.0);
 }
 
+/// Each block counts its own updates, over stages and over a pause.
+#[test]
+fn a_run_that_is_longer_than_its_rules_were_trained_for_settles() {
+    let log = Log::new();
+    let add = Add(Tensor::new(&[[1f32]], &Device::Cpu).unwrap());
+    let zero = Tensor::new(&[[0f32]], &Device::Cpu).unwrap();
+    let start = log.space.point(vec![zero.clone(), zero]).unwrap();
+    let bound = || {
+        let bound = Bound::new(&log.space).with("a", &add, &start, None).unwrap();
+        bound.with("b", &add, &start, None).unwrap()
+    };
+    let schedule = Schedule {
+        sweeps: vec![Sweep { block: BlockId(0), inner: 2 }, Sweep { block: BlockId(1), inner: 1 }],
+        ..Schedule::alternating(3, 0, [])
+    };
+    let schedule = schedule.with_trained(Some(2));
+    let run = |pause: &Pause, budget: &Budget, optimizer: &mut Bound<'_>| {
+        resume(&log, optimizer, pause, &schedule, budget, &mut []).unwrap()
+    };
+    let begin = Pause::before(&start).unwrap();
+    let whole = run(&begin, &Budget::default(), &mut bound());
+    let [a, b] = [BlockId(0), BlockId(1)].map(|block| scalar(whole.last.get(block)));
+    let expected = [2.0 + 2.0 / 3.0 + 2.0 / 4.0 + 2.0 / 5.0 + 2.0 / 6.0, 2.0 + 2.0 / 3.0];
+    assert!((a - expected[0]).abs() < 1e-6 && (b - expected[1]).abs() < 1e-6, "{a} {b}");
+
+    let mut optimizer = bound();
+    let part = run(&begin, &Budget::evaluations(4), &mut optimizer);
+    let rest = run(&part.pause(), &Budget::default(), &mut optimizer);
+    assert_eq!([BlockId(0), BlockId(1)].map(|block| scalar(rest.last.get(block))), [a, b]);
+}
+
 #[test]
 fn an_unbound_block_and_a_missing_map_are_named() {
     let log = Log::new();

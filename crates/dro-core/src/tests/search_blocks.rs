@@ -111,8 +111,15 @@ fn blocks_with_one_value_and_wrong_batches() {
     let mut search = BlockSearch::new(&space, Method::CmaEs, 0);
     let cost = |total: f32, n| Cost { total: Tensor::full(total, n, &Device::Cpu).unwrap(), map: None };
     let (at, three) = (zeros(2), zeros(3));
-    let turn =
-        |block, inner, at| Turn { step: 0, stage: 0, block: BlockId(block), inner, last_inner: false, at };
+    let turn = |block, inner, at| Turn {
+        step: 0,
+        stage: 0,
+        block: BlockId(block),
+        inner,
+        gain: 1.0,
+        last_inner: false,
+        at,
+    };
     for inner in 0..3 {
         let x = search.ask(&turn(0, inner, &at)).unwrap();
         let next = search.tell(&turn(0, inner, &at), &x, &cost(1.0, 2)).unwrap();

@@ -2,9 +2,9 @@
 
 use candle_core::{Device, Tensor};
 use dro_sfm::{
-    Sample, Solver, Unwatched, Views,
+    Sample, Unwatched, Views,
     eval::{rotation_error_rad, translation_direction_error_rad},
-    network::{DroNet, DroSolver, Iterations},
+    network::{DroNet, DroSolver, Encoded, Iterations},
     scene::{Generated, GeneratedConfig},
     weights::Weights,
 };
@@ -19,12 +19,15 @@ pub fn held_out(size: (usize, usize), scenes: u64) -> Value {
     let generated = Generated::new(config, 990_001).unwrap();
     let samples: Vec<Sample> = (0..scenes).map(|i| generated.sample(i, 1, size).unwrap()).collect();
     let mut found = serde_json::Map::new();
+    let encoded: Vec<Encoded> = samples.iter().map(|sample| solver.encode(&views(sample)).unwrap()).collect();
     for stages in [0, 2, 4, 8, 12, 24] {
         let solver = solver.clone().with_iterations(Iterations { stages, inner: 1 });
-        let (mut depths, mut rotations, mut directions) = (Vec::new(), Vec::new(), Vec::new());
-        for sample in &samples {
-            let estimate = solver.solve(&views(sample), &mut Unwatched).unwrap();
+        let (mut depths, mut costs) = (Vec::new(), Vec::new());
+        let (mut rotations, mut directions) = (Vec::new(), Vec::new());
+        for (sample, encoded) in samples.iter().zip(&encoded) {
+            let estimate = solver.optimize(encoded, &mut Unwatched).unwrap();
             depths.push(abs_rel(sample, estimate.inv_depth.values()));
+            costs.push(estimate.cost_end);
             let (ours, truth) = (&estimate.poses[0], &sample.poses[0]);
             rotations.extend(rotation_error_rad(&ours.rotation, &truth.rotation).map(f64::to_degrees));
             let (ours, truth) = (&ours.translation.vector, &truth.translation.vector);
@@ -38,6 +41,7 @@ pub fn held_out(size: (usize, usize), scenes: u64) -> Value {
             })
         };
         found.insert(format!("abs_rel_{stages}"), both(&mut depths));
+        found.insert(format!("cost_{stages}"), both(&mut costs));
         found.insert("rotation_deg".into(), both(&mut rotations));
         found.insert("translation_deg".into(), both(&mut directions));
     }

@@ -30,6 +30,8 @@ pub(super) struct Variant {
     inner: usize,
     /// What the network moves.
     blocks: &'static [BlockId],
+    /// After how many updates it settles.
+    trained: Option<usize>,
     /// Whether rules see a cost map of zeros.
     pub(super) blind: bool,
     /// Whether rules begin every update with their first memory.
@@ -42,14 +44,15 @@ impl Variant {
     pub(super) fn schedule(&self) -> Schedule {
         let all = self.stages * self.inner;
         let blocks = self.blocks.iter().copied();
-        match self.order {
+        let schedule = match self.order {
             Order::Alternating(coupling) => {
                 Schedule::alternating(self.stages, self.inner, blocks).with_coupling(coupling)
             }
             Order::DepthThenPoses => Schedule::alternating(1, all, [INVERSE_DEPTH, POSES]),
             Order::DepthOnly => Schedule::single(INVERSE_DEPTH, all),
             Order::PosesOnly => Schedule::single(POSES, all),
-        }
+        };
+        schedule.with_trained(self.trained)
     }
 
     /// How many updates lie between two points of its curves: one sweep of a block.
@@ -90,6 +93,7 @@ pub(super) fn variants(solver: &DroSolver) -> Result<Vec<Variant>> {
         stages,
         inner,
         blocks: solver.net().blocks(),
+        trained: solver.net().trained(),
         blind: false,
         forgetful: false,
         rows: Vec::new(),

@@ -4,6 +4,7 @@
 //! half-written file ever stands under its final name.
 
 mod atomic;
+pub mod colmap;
 pub mod curves;
 pub mod depth;
 pub mod grid;

@@ -272,7 +272,14 @@ impl DroNet {
     /// m stages of n updates of each block that moves.
     pub fn schedule(&self, iterations: Iterations, coupling: Coupling) -> Schedule {
         let blocks = self.blocks().iter().copied();
-        Schedule::alternating(iterations.stages, iterations.inner, blocks).with_coupling(coupling)
+        Schedule::alternating(iterations.stages, iterations.inner, blocks)
+            .with_coupling(coupling)
+            .with_trained(self.trained())
+    }
+
+    /// The updates of each block after which a run [settles](ModelConfig::settles).
+    pub(crate) fn trained(&self) -> Option<usize> {
+        self.config.settles.then_some(self.config.updates)
     }
 
     /// Inverse depth in 1/m at the image's size, `[batch, 1, h, w]`, from the unscaled map and the rule's memory; `mask` is

@@ -150,6 +150,15 @@ impl Solver for DroSolver {
 impl DroSolver {
     fn run(&self, views: &Views, watch: &mut dyn Watch) -> Result<Estimate> {
         let (encoded, searched) = self.begin(views, &|| watch.interrupted())?;
+        let estimate = self.optimize(&encoded, watch)?;
+        Ok(Estimate { updates: searched + estimate.updates, ..estimate })
+    }
+
+    /// Only the updates, from what [`encode`](Self::encode) gave.
+    ///
+    /// # Errors
+    /// If the views do not fit the network, or `watch` ends it.
+    pub fn optimize(&self, encoded: &Encoded, watch: &mut dyn Watch) -> Result<Estimate> {
         let cost = encoded.cost()?;
         let cost_start = total_cost(&*cost, &encoded.start)?;
 
@@ -162,18 +171,18 @@ impl DroSolver {
         let observers: &mut [&mut dyn Observer] = &mut [&mut observer];
         let (solution, optimizer) = self
             .net
-            .optimize(&encoded, &*cost, &schedule, &Budget::default(), observers)
+            .optimize(encoded, &*cost, &schedule, &Budget::default(), observers)
             .map_err(unwrapped)?;
         observer.finish()?;
 
         Ok(Estimate {
             inv_depth: Map::from_tensor(
-                &encoded.answer(&self.net.full_size_of(&encoded, &solution, &optimizer)?)?,
+                &encoded.answer(&self.net.full_size_of(encoded, &solution, &optimizer)?)?,
             )?,
             poses: isometries(solution.last.get(POSES))?,
             cost_start,
             cost_end: total_cost(&*cost, &solution.last)?,
-            updates: searched + solution.evaluations,
+            updates: solution.evaluations,
         })
     }
 }

@@ -21,6 +21,8 @@ const MOST_PX: f64 = 400.0;
 const EXPOSED: std::ops::Range<f32> = 0.03..0.97;
 /// Differences of grey values that mean nothing.
 const NOISE: f32 = 0.02;
+/// Where grey values have a smaller standard deviation, looking the same says little: white looks like any white.
+const TEXTURE: f32 = 2.0 * NOISE;
 /// A difference of brightness says something where it is greater than at so many thousandths of the known places.
 const EXPLAINED: usize = 900;
 /// The part of a patch that a neighbour must show.
@@ -105,6 +107,12 @@ impl<'a> Contradiction<'a> {
         let places = rows.flat_map(|y| columns.clone().map(move |x| (y, x)));
         let pixel =
             |(y, x): (usize, usize)| (free.target.values()[y * width + x], free.asked([x as f64, y as f64]));
+        let pixels: Vec<(f32, [f64; 2])> = places.clone().map(pixel).collect();
+        let mean = |of: &dyn Fn(f32) -> f32| {
+            pixels.iter().map(|(grey, _)| of(*grey)).sum::<f32>() / pixels.len().max(1) as f32
+        };
+        let middle_grey = mean(&|grey| grey);
+        let textured = mean(&|grey| (grey - middle_grey).powi(2)) > TEXTURE * TEXTURE;
         let sights = |view: &View| {
             let sight = |(y, x): (usize, usize)| Sight::new(&free.frame, [x as f64, y as f64], &view.pose);
             places.clone().map(sight).collect()
@@ -112,7 +120,8 @@ impl<'a> Contradiction<'a> {
         Patch {
             contradiction: self,
             middle,
-            pixels: places.clone().map(pixel).collect(),
+            pixels,
+            textured,
             sights: free.views.iter().map(sights).collect(),
         }
     }
@@ -124,12 +133,13 @@ pub(super) struct Patch<'a> {
     middle: [f64; 2],
     /// Grey value, and the place in the images that are asked about.
     pixels: Vec<(f32, [f64; 2])>,
+    textured: bool,
     sights: Vec<Vec<Sight>>,
 }
 
 impl Patch<'_> {
     /// What hides a plane here: all neighbours that show where the plane would be show something else there, and the cell nowhere at
-    /// another depth.
+    /// another depth. Those that show the same do not count where it has no texture.
     pub(super) fn hides(&self, plane: &Plane) -> Option<InFront> {
         let free = self.contradiction.free;
         let middle = plane.inverse(free.asked(self.middle));
@@ -144,15 +154,18 @@ impl Patch<'_> {
         all.filter(|front| front.surely > 0.0)
     }
 
-    /// The same by one neighbour: `None` if it does not show the plane there, not surely at all if nothing is in front.
+    /// The same by one neighbour: `None` if it says nothing, not surely at all if nothing is in front.
     fn by(&self, inverse: f64, compared: &Compared<'_>) -> Option<InFront> {
         let (frame, view) = (&self.contradiction.free.frame, compared.view);
         let nothing = InFront { surely: 0.0, beyond: 0.0 };
         let (pixel, there) = frame.seen(self.middle, inverse, &view.pose)?;
         let px = frame.camera.fx * view.pose.translation.vector.norm();
         let unlike = (ALIKE.1 - compared.most(-OFF_PX..=OFF_PX, px)?) / (ALIKE.1 - ALIKE.0);
+        if unlike <= 0.0 {
+            return self.textured.then_some(nothing);
+        }
         let sight = Sight::new(frame, self.middle, &view.pose);
-        let Some(beyond) = sight.exit(inverse).filter(|_| unlike > 0.0) else { return Some(nothing) };
+        let Some(beyond) = sight.exit(inverse) else { return Some(nothing) };
         // Hidden by something that both show.
         let nearer_px = (view.inverse[pixel] - there) * px;
         if nearer_px.is_finite() && nearer_px > NEARER_PX {
@@ -253,11 +266,16 @@ mod tests {
         noise(2, x, y)
     }
 
-    /// What hides the wall in cells with their middles at some columns. The target shows a box in columns 24 to 39, the neighbour, one unit to the
-    /// right, what it is given: everything on the wall is `WALL` in parallax farther left there.
-    fn asked(neighbour: &Map, own: Vec<f64>, columns: [f64; 3]) -> [Option<InFront>; 3] {
+    /// What hides the wall in cells with their middles at some columns. The target shows a box in columns 24 to 39, neighbours, one unit to the
+    /// right, what they are given: everything on the wall is `WALL` in parallax farther left there.
+    fn asked(
+        shown: impl Fn(f64, f64) -> f64,
+        neighbours: &[Map],
+        own: &[f64],
+        columns: [f64; 3],
+    ) -> [Option<InFront>; 3] {
         let frame = frame();
-        let target = picture(|x, y| if (24.0..40.0).contains(&x) { other(x, y) } else { wall(x, y) });
+        let target = picture(|x, y| if (24.0..40.0).contains(&x) { shown(x, y) } else { wall(x, y) });
         let places = (0..SIZE.0).step_by(5).flat_map(|y| (0..SIZE.1).step_by(4).map(move |x| (x, y)));
         let known: Vec<Known> = places
             .filter(|(x, _)| !(22..42).contains(x))
@@ -266,9 +284,14 @@ mod tests {
         let cells = Geodesic::new(&target).unwrap();
         let plane = proposed(&known, &Grouped::new(&known, &cells), SIZE.1, frame.camera.fx, 1)[0];
         let mut free = FreeSpace::new(frame, 1.0, target);
-        let view =
-            View { pose: Isometry3::translation(-1.0, 0.0, 0.0), picture: neighbour.clone(), inverse: own };
-        free.views.push(view);
+        free.views = neighbours
+            .iter()
+            .map(|picture| View {
+                pose: Isometry3::translation(-1.0, 0.0, 0.0),
+                picture: picture.clone(),
+                inverse: own.to_vec(),
+            })
+            .collect();
         let contradiction = Contradiction::new(&free, &known, 0.5 * WALL);
         columns.map(|x| contradiction.patch(Cell { middle: [x, 30.0], side: 8.0 }).hides(&plane))
     }
@@ -283,7 +306,7 @@ mod tests {
         // However bright the picture is: the box would be at columns below 0.
         for gain in [1.0, 0.6] {
             let neighbour = picture(|x, y| gain * wall(x + moved(WALL), y));
-            let [left, front, right] = asked(&neighbour, unknown.clone(), [20.0, 32.0, 60.0]);
+            let [left, front, right] = asked(other, &[neighbour], &unknown, [20.0, 32.0, 60.0]);
             assert_eq!((left, right), (None, None), "gain {gain}");
             let front = front.unwrap();
             assert!(front.surely > 0.7, "{front:?}");
@@ -294,7 +317,7 @@ mod tests {
         }
         // The neighbour surely sees something nearer there: that is what hides the wall.
         let neighbour = picture(|x, y| wall(x + moved(WALL), y));
-        assert_eq!(asked(&neighbour, vec![0.5; SIZE.0 * SIZE.1], [20.0, 32.0, 60.0]), [None; 3]);
+        assert_eq!(asked(other, &[neighbour], &[0.5; SIZE.0 * SIZE.1], [20.0, 32.0, 60.0]), [None; 3]);
     }
 
     #[test]
@@ -305,7 +328,25 @@ mod tests {
             let there = x + moved(near);
             if (24.0..40.0).contains(&there) { other(there, y) } else { wall(x + moved(WALL), y) }
         });
-        assert_eq!(asked(&neighbour, unknown, [32.0, 60.0, 70.0]), [None; 3]);
+        assert_eq!(asked(other, &[neighbour], &unknown, [32.0, 60.0, 70.0]), [None; 3]);
+    }
+
+    /// A neighbour that shows the same on the wall is right about a box with texture; white looks like white.
+    #[test]
+    fn looking_the_same_says_little_without_texture() {
+        let unknown = vec![f64::INFINITY; SIZE.0 * SIZE.1];
+        let white = |_, _| 0.6;
+        let fronts = |shown: &dyn Fn(f64, f64) -> f64| {
+            let without = picture(|x, y| wall(x + moved(WALL), y));
+            let same = picture(|x, y| {
+                let there = x + moved(WALL);
+                if (24.0..40.0).contains(&there) { shown(there, y) } else { wall(there, y) }
+            });
+            let front = |neighbours: &[Map]| asked(shown, neighbours, &unknown, [32.0, 60.0, 70.0])[0];
+            [front(&[same.clone()]), front(&[without, same])].map(|front| front.is_some())
+        };
+        assert_eq!(fronts(&other), [false, false]);
+        assert_eq!(fronts(&white), [false, true]);
     }
 
     /// Without texture pictures look the same, unless one is much brighter.

@@ -14,8 +14,17 @@ use crate::{
 };
 
 /// Files about a whole run.
-const OF_THE_WHOLE: [&str; 6] =
-    ["summary.json", "trajectory.tum.txt", "trajectory.kitti.txt", "points.ply", "curves.csv", "curves.svg"];
+const OF_THE_WHOLE: [&str; 9] = [
+    "summary.json",
+    "trajectory.tum.txt",
+    "trajectory.kitti.txt",
+    "points.ply",
+    "colmap/sparse/0/cameras.txt",
+    "colmap/sparse/0/images.txt",
+    "colmap/sparse/0/points3D.txt",
+    "curves.csv",
+    "curves.svg",
+];
 
 /// Where results go. Folders are made when something is first written into them.
 #[derive(Debug, Clone)]
@@ -96,6 +105,11 @@ impl OutputFolder {
     /// The contact sheet of one frame's updates.
     pub(super) fn write_sheet(&self, frame: &str, picture: &RgbImage) -> Result<()> {
         picture::write(self.inside(&format!("trace/{frame}"), "all.png")?, picture)
+    }
+
+    /// An image of the COLMAP model.
+    pub(super) fn write_colmap_image(&self, file: &str, picture: &RgbImage) -> Result<()> {
+        picture::write(self.inside("colmap/images", file)?, picture)
     }
 
     fn inside(&self, folder: &str, name: &str) -> Result<PathBuf> {

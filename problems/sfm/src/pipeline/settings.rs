@@ -20,11 +20,13 @@ pub enum Format {
     Trajectory,
     /// `points.ply`.
     Ply,
+    /// `colmap/`: undistorted images, and a model of cameras and points that COLMAP and its users read.
+    Colmap,
 }
 
 impl Format {
-    /// Every format.
-    pub const ALL: [Self; 5] = [Self::Png, Self::Npy, Self::Colour, Self::Trajectory, Self::Ply];
+    /// Every format but those that write the images again.
+    pub const USUAL: [Self; 5] = [Self::Png, Self::Npy, Self::Colour, Self::Trajectory, Self::Ply];
 }
 
 /// Settings of [`run`](super::run).
@@ -57,7 +59,7 @@ impl Default for RunSettings {
             overwrite: false,
             size: (240, 320),
             neighbours: Neighbours::Auto,
-            formats: Format::ALL.to_vec(),
+            formats: Format::USUAL.to_vec(),
             fuse_depth: true,
             trace: false,
             max_points: 1_000_000,

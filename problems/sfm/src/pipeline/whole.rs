@@ -8,8 +8,9 @@ use crate::{
     data::Frame,
     eval::{Align, DepthMetrics, ate},
     export::{
+        colmap::{PosedImage, write_model},
         curves::{self, Curve, Drawing},
-        points::write_ply,
+        points::{ColouredPoint, write_ply},
         summary::Summary,
         trajectory::{Stamped, write_kitti, write_tum},
     },
@@ -86,9 +87,15 @@ fn trajectory_and_points(
         write_trajectory(prepared.frames(), &chained, out)?;
     }
     let frames = PosedFrame::all(&estimates, &chained);
-    if settings.wants(Format::Ply) {
+    if settings.wants(Format::Ply) || settings.wants(Format::Colmap) {
         let options = FuseOptions { max_points: settings.max_points, ..FuseOptions::default() };
-        write_ply(out.file("points.ply"), &fuse(&frames, &pictures, &options)?)?;
+        let points = fuse(&frames, &pictures, &options)?;
+        if settings.wants(Format::Ply) {
+            write_ply(out.file("points.ply"), &points)?;
+        }
+        if settings.wants(Format::Colmap) {
+            write_colmap(prepared.frames(), &frames, &pictures, &points, out)?;
+        }
     }
     if settings.fuse_depth { fused(prepared, &frames, settings, out, reporter, summary) } else { Ok(()) }
 }
@@ -122,6 +129,34 @@ fn split(solved: Solved) -> (FrameEstimate, image::RgbImage) {
     let neighbours = solved.window.neighbours.into_iter().zip(solved.estimate.poses).collect();
     let estimate = FrameEstimate { inv_depth: solved.estimate.inv_depth, camera: solved.camera, neighbours };
     (estimate, solved.rgb)
+}
+
+/// More points make a text file that trainers take long to read.
+const COLMAP_POINTS: usize = 100_000;
+
+/// Images as they were solved, named as the frames, or numbered if a name has spaces, which the format cannot have.
+fn write_colmap(
+    named: &[Frame],
+    frames: &[PosedFrame<'_>],
+    pictures: &[image::RgbImage],
+    points: &[ColouredPoint],
+    out: &OutputFolder,
+) -> Result<()> {
+    let numbered = named.iter().any(|frame| frame.name.contains(char::is_whitespace));
+    let mut images = Vec::with_capacity(frames.len());
+    for (number, ((frame, picture), named)) in frames.iter().zip(pictures).zip(named).enumerate() {
+        let name = if numbered { format!("{number:06}.png") } else { format!("{}.png", named.name) };
+        out.write_colmap_image(&name, picture)?;
+        images.push(PosedImage {
+            name,
+            world_from_camera: frame.world_from_camera,
+            camera: frame.camera,
+            size: (frame.inv_depth.height(), frame.inv_depth.width()),
+        });
+    }
+    let few: Vec<ColouredPoint> =
+        points.iter().step_by(points.len().div_ceil(COLMAP_POINTS).max(1)).copied().collect();
+    write_model(&out.file("colmap/sparse/0"), &images, &few)
 }
 
 /// Times where every frame has one, else frame numbers.

@@ -210,7 +210,8 @@ impl TrainedNet {
         if let (false, Some(guide)) = (searched, &batch.guide) {
             encoded.start = guide.applied(&encoded.start)?;
         }
-        let schedule = net.schedule(iterations, self.config.model.coupling);
+        // Every update of a training counts in full.
+        let schedule = net.schedule(iterations, self.config.model.coupling).with_trained(None);
         net.optimize(&encoded, &*cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
         if !self.config.loss.mended {
             return read(Predicted::from(&predictions), &encoded);

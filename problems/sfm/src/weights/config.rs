@@ -69,6 +69,9 @@ pub struct ModelConfig {
     /// believed whatever it says.
     #[serde(skip_serializing_if = "is_believed")]
     pub believed: f64,
+    /// Whether a run of more than `updates` updates [settles](dro_core::Schedule::gain).
+    #[serde(skip_serializing_if = "is_default")]
+    pub settles: bool,
     /// What depth updates see of the poses within a stage, and the other way round.
     pub coupling: Coupling,
 }
@@ -106,6 +109,7 @@ impl Default for ModelConfig {
             start: StartValues::Heads,
             fixed_poses: false,
             believed: BELIEVED,
+            settles: false,
             coupling: Coupling::GaussSeidel,
         }
     }
