@@ -85,7 +85,7 @@ pub fn write_model(folder: &Path, images: &[PosedImage], points: &[ColouredPoint
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use nalgebra::{Point3, Quaternion, Translation3, UnitQuaternion, Vector3};
 
@@ -114,7 +114,7 @@ mod tests {
         let point = ColouredPoint { position: [0.25, -0.5, 3.0], colour: [1, 128, 255] };
         write_model(folder.path(), &images, &[point; 2]).unwrap();
         let lines = |name: &str| -> Vec<String> {
-            let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            let text = fs::read_to_string(folder.path().join(name)).unwrap();
             text.lines().skip(1).map(str::to_owned).collect()
         };
         let cameras = lines("cameras.txt");

@@ -343,7 +343,7 @@ mod tests {
                 if (24.0..40.0).contains(&there) { shown(there, y) } else { wall(there, y) }
             });
             let front = |neighbours: &[Map]| asked(shown, neighbours, &unknown, [32.0, 60.0, 70.0])[0];
-            [front(&[same.clone()]), front(&[without, same])].map(|front| front.is_some())
+            [front(std::slice::from_ref(&same)), front(&[without, same])].map(|front| front.is_some())
         };
         assert_eq!(fronts(&other), [false, false]);
         assert_eq!(fronts(&white), [false, true]);
