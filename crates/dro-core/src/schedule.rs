@@ -80,12 +80,12 @@ impl Schedule {
         self
     }
 
-    /// The part of an increment that a block takes after `update` updates of it: 1, but for `trained` / (`update` + 1) in a run that goes on
-    /// longer than its rules were trained for. What a rule says there is not what it learned, and whatever bias it has adds up with every
-    /// update: with steps like 1/t a run settles (Robbins & Monro 1951).
+    /// The part of an increment that a block takes after `update` updates of it: 1, but (`trained` / (`update` + 1))² in a run that goes on
+    /// longer than its rules were trained for. What a rule says there is not what it learned, and whatever bias it has would add up with every
+    /// update. The sum of these parts, however long the run, is less than `trained`.
     pub fn gain(&self, update: usize) -> f64 {
         let part = |trained| trained as f64 / (update as f64 + 1.0);
-        self.trained.map_or(1.0, |trained| part(trained).min(1.0))
+        self.trained.map_or(1.0, |trained| part(trained).min(1.0).powi(2))
     }
 
     /// Updates in all.

@@ -138,13 +138,18 @@ fn a_run_that_is_longer_than_its_rules_were_trained_for_settles() {
     let begin = Pause::before(&start).unwrap();
     let whole = run(&begin, &Budget::default(), &mut bound());
     let [a, b] = [BlockId(0), BlockId(1)].map(|block| scalar(whole.last.get(block)));
-    let expected = [2.0 + 2.0 / 3.0 + 2.0 / 4.0 + 2.0 / 5.0 + 2.0 / 6.0, 2.0 + 2.0 / 3.0];
+    let expected = [2.0 + 4.0 / 9.0 + 4.0 / 16.0 + 4.0 / 25.0 + 4.0 / 36.0, 2.0 + 4.0 / 9.0];
     assert!((a - expected[0]).abs() < 1e-6 && (b - expected[1]).abs() < 1e-6, "{a} {b}");
 
     let mut optimizer = bound();
     let part = run(&begin, &Budget::evaluations(4), &mut optimizer);
     let rest = run(&part.pause(), &Budget::default(), &mut optimizer);
     assert_eq!([BlockId(0), BlockId(1)].map(|block| scalar(rest.last.get(block))), [a, b]);
+
+    // However long it goes on, it moves at most as far again.
+    let later: f64 =
+        (7..100_000).map(|update| Schedule::single(BlockId(0), 1).with_trained(Some(7)).gain(update)).sum();
+    assert!(later > 6.0 && later < 7.0, "{later}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn matched(
     camera: &Pinhole,
 ) -> Vec<Known> {
     let pairs = matches.iter().zip(poses).filter_map(|(relative, pose)| Some((relative.as_ref()?, pose)));
-    let points = pairs.flat_map(|(relative, pose)| relative.matches.points(pose));
+    let points = pairs.flat_map(|(relative, pose)| relative.telling().points(pose));
     let known = |point: MatchedPoint| {
         let at = camera.project(&Point3::from(point.ray))?;
         Some(Known { at: [at.x, at.y], inverse: point.inverse })

@@ -68,12 +68,19 @@ pub(super) struct Relative {
     pub(super) still: UnitQuaternion<f64>,
     /// Those that agree.
     pub(super) matches: EpipolarCost,
+    /// More, if they are believed, that were found along the lines of the pose: they tell depth. Of the pose they say nothing, as it chose them.
+    along: Option<EpipolarCost>,
 }
 
 impl Relative {
     /// How far apart the best rotation leaves matched points, the median in pixels.
     pub(super) fn parallax_px(&self) -> f64 {
         self.matches.left_px(&self.still, 500)
+    }
+
+    /// The matches that tell depth.
+    pub(super) fn telling(&self) -> &EpipolarCost {
+        self.along.as_ref().unwrap_or(&self.matches)
     }
 }
 
@@ -152,7 +159,7 @@ fn guided(
     let more = EpipolarCost::new(&along, camera).explained(pose, GUIDED_PX);
     let more = more.seconded(pose, f64::from(SAME_PX), width as f64);
     let believed = more.len() > matches.len() && more.len() as f64 >= GUIDED_SHARE * along.len() as f64;
-    Ok(if believed { Relative { matches: more, ..relative } } else { relative })
+    Ok(Relative { along: believed.then_some(more), ..relative })
 }
 
 /// What matches by the roll of the second camera, radians, by which most do.
@@ -207,7 +214,7 @@ fn agreed(matches: &EpipolarCost, roll: f64, seed: u64) -> Option<Relative> {
     let (_, pose) = found.into_iter().next()?;
     let agreeing = matches.explained(&pose, EPIPOLAR_PX);
     let enough = agreeing.len() >= FEWEST && agreeing.len() as f64 >= SHARE * matches.len() as f64;
-    enough.then_some(Relative { pose, still: rotation, matches: agreeing })
+    enough.then_some(Relative { pose, still: rotation, matches: agreeing, along: None })
 }
 
 /// At most `most` of them, the first of those that are much alike.
@@ -348,8 +355,9 @@ mod tests {
         let few = here.upright.matches(&there.upright, Rule::ANYWHERE).unwrap()[..3].to_vec();
         let found = |t| {
             let matches = EpipolarCost::new(&few, &camera);
-            let relative = Relative { pose: pose(t, [0.0; 3]), still: UnitQuaternion::identity(), matches };
-            guided(relative, &here, &there, &camera, size.1).unwrap().matches.len()
+            let (pose, still) = (pose(t, [0.0; 3]), UnitQuaternion::identity());
+            let relative = Relative { pose, still, matches, along: None };
+            guided(relative, &here, &there, &camera, size.1).unwrap().telling().len()
         };
         let (right, wrong) = (found([-1.0, 0.0, 0.0]), found([-0.4, 1.0, 0.0]));
         assert!(right > 100 && wrong == 3, "{right} and {wrong}");
