@@ -123,6 +123,16 @@ fn a_colmap_model_is_written_where_it_is_asked_for() {
     let options = format!("--format npy --intrinsics {}", cameras.display());
     learned(&colmap.join("images"), again.path(), &options).works();
     assert_eq!(summary(again.path())["camera"], summary(out.path())["camera"]);
+
+    // The format knows no names with spaces.
+    let (photos, numbered) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..2 {
+        let image = colmap.join(format!("images/00000{number}.png"));
+        fs::copy(image, photos.path().join(format!("room {number}.png"))).unwrap();
+    }
+    let options = format!("--format colmap --intrinsics {}", cameras.display());
+    learned(photos.path(), numbered.path(), &options).works();
+    assert_eq!(files(numbered.path()), expected);
 }
 
 #[test]
