@@ -15,7 +15,7 @@ pub struct Turn<'a> {
     pub block: BlockId,
     /// The update of this block within the stage, from 0.
     pub inner: usize,
-    /// The part of an increment to take, from the [schedule](crate::Schedule::gain).
+    /// The part of its increment that a learned rule takes, from the [schedule](crate::Schedule::gain).
     pub gain: f64,
     /// Whether this is the block's last update of the stage.
     pub last_inner: bool,

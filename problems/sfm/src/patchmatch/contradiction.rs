@@ -108,11 +108,9 @@ impl<'a> Contradiction<'a> {
         let pixel =
             |(y, x): (usize, usize)| (free.target.values()[y * width + x], free.asked([x as f64, y as f64]));
         let pixels: Vec<(f32, [f64; 2])> = places.clone().map(pixel).collect();
-        let mean = |of: &dyn Fn(f32) -> f32| {
-            pixels.iter().map(|(grey, _)| of(*grey)).sum::<f32>() / pixels.len().max(1) as f32
-        };
-        let middle_grey = mean(&|grey| grey);
-        let textured = mean(&|grey| (grey - middle_grey).powi(2)) > TEXTURE * TEXTURE;
+        let count = pixels.len().max(1) as f32;
+        let mean = pixels.iter().map(|(grey, _)| grey).sum::<f32>() / count;
+        let variance = pixels.iter().map(|(grey, _)| (grey - mean).powi(2)).sum::<f32>() / count;
         let sights = |view: &View| {
             let sight = |(y, x): (usize, usize)| Sight::new(&free.frame, [x as f64, y as f64], &view.pose);
             places.clone().map(sight).collect()
@@ -121,7 +119,7 @@ impl<'a> Contradiction<'a> {
             contradiction: self,
             middle,
             pixels,
-            textured,
+            textured: variance > TEXTURE * TEXTURE,
             sights: free.views.iter().map(sights).collect(),
         }
     }

@@ -210,8 +210,9 @@ impl TrainedNet {
         if let (false, Some(guide)) = (searched, &batch.guide) {
             encoded.start = guide.applied(&encoded.start)?;
         }
-        // Every update of a training counts in full.
-        let schedule = net.schedule(iterations, self.config.model.coupling).with_trained(None);
+        let schedule = net.schedule(iterations, self.config.model.coupling);
+        // Every update that is trained counts in full; what is validated is what a run gives.
+        let schedule = if train { schedule.with_trained(None) } else { schedule };
         net.optimize(&encoded, &*cost, &schedule, &Budget::default(), &mut [&mut predictions])?;
         if !self.config.loss.mended {
             return read(Predicted::from(&predictions), &encoded);
