@@ -6,9 +6,9 @@
 //!
 //! - *Poses first*: where corners match (SIFT, all upright or all turned alike; Lowe, IJCV 2004), by how many of them a
 //!   pose explains, which [`CmaEs`] (Hansen, arXiv 1604.00772) minimizes from many directions and from five points each
-//!   (RANSAC); then corners are matched again along the lines of the pose. Where they do not match, what every
-//!   displacement of every pixel costs is computed once, so that a pose can be judged by what it costs after every pixel
-//!   took its best depth, a function of five numbers per neighbour. Then all neighbours together.
+//!   (RANSAC); then corners are matched again along the lines of the pose, for what they tell of depth. Where they do
+//!   not match, what every displacement of every pixel costs is computed once, so that a pose can be judged by what it
+//!   costs after every pixel took its best depth, a function of five numbers per neighbour. Then all neighbours together.
 //! - *Depth*: [`SweepSgm`], a plane sweep with semi-global aggregation (Hirschmüller, PAMI 2008): a coarse one, which finds the
 //!   range, what neighbours cannot see and planes to expect where images say little (piecewise planar scenes: Sinha, Steedly
 //!   & Szeliski, ICCV 2009) and do not contradict them, and something in front where they do, then a fine one.
