@@ -70,7 +70,7 @@ pub(super) fn matched(
 ///
 /// "Around it" is along ways that image edges make longer, so that a wall without texture is continued to where it ends
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
-/// a plane is judged by the sum of `(1 + (d/0.1)²)^−1.5 · e`, where e says how well it explains the place.
+/// a plane is judged by the sum of `(1 + (d/0.2)²)^−2.5 · e`, where e says how well it explains the place.
 ///
 /// Where neighbours look through a plane, as `free` says, it counts little: what is beside something near, and hidden behind it from a
 /// neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show, and

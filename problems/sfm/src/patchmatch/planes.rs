@@ -21,9 +21,11 @@ const OFF: f64 = 0.02;
 /// Weight of slopes against that of all places: what places on a line do not say is level.
 const LEVEL: f64 = 1e-4;
 
-/// Distance at which a known place counts half as much or less, as a part of the image's width, along ways around edges.
-const REACH: f32 = 0.1;
-const FALL: f32 = 1.5;
+/// Distance beyond which a known place soon counts for little, as a part of the image's width, along ways around edges.
+const REACH: f32 = 0.2;
+/// It falls with the fifth power of the distance: where it falls with the third, a large wall that is far away has as many votes, of all that is
+/// known of it, as the floor right beside.
+const FALL: f32 = 2.5;
 
 /// Known places by the cells that they are in.
 pub(super) struct Grouped {
@@ -144,12 +146,12 @@ pub(super) fn proposed(
     (0..PROPOSALS).into_par_iter().map(propose).collect()
 }
 
-/// How much a known place counts at the end of a way d from it: `(1 + (d/0.1)²)^−1.5`.
+/// How much a known place counts at the end of a way d from it: `(1 + (d/0.2)²)^−2.5`.
 pub(super) fn weight(d: f32) -> f32 {
     (1.0 + (d / REACH).powi(2)).powf(-FALL)
 }
 
-/// What planes have in each cell, and plane by plane: the sum over known places of `(1 + (d/0.1)²)^−1.5 · e`, d the way to the place and e how
+/// What planes have in each cell, and plane by plane: the sum over known places of `(1 + (d/0.2)²)^−2.5 · e`, d the way to the place and e how
 /// well the plane explains it.
 pub(super) fn votes(
     grouped: &Grouped,
