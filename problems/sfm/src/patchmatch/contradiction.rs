@@ -288,6 +288,7 @@ mod tests {
                 pose: Isometry3::translation(-1.0, 0.0, 0.0),
                 picture: picture.clone(),
                 inverse: own.to_vec(),
+                own: Vec::new(),
             })
             .collect();
         let contradiction = Contradiction::new(&free, &known, 0.5 * WALL);
@@ -358,7 +359,7 @@ mod tests {
             let sights: Vec<Sight> = places.iter().map(|place| Sight::new(&frame, *place, &pose)).collect();
             let pixels: Vec<(f32, [f64; 2])> = places.iter().map(|place| (a, *place)).collect();
             let compared = Compared {
-                view: &View { pose, picture: picture(|_, _| b), inverse: Vec::new() },
+                view: &View { pose, picture: picture(|_, _| b), inverse: Vec::new(), own: Vec::new() },
                 exposure: &Exposure { gain: 1.0, spread: 0.03 },
                 pixels: &pixels,
                 sights: &sights,

@@ -5,6 +5,8 @@ use nalgebra::{Isometry3, Point2, Point3};
 
 use crate::Map;
 
+/// Parallax by which the depths of two images may differ, pixels.
+const DISPUTED_PX: f64 = 2.0;
 /// Parallax by which a place may be nearer than what a neighbour sees, pixels, and how much more than that is clear.
 const THROUGH_PX: f64 = 2.0;
 const CLEARLY_PX: f64 = 6.0;
@@ -51,6 +53,8 @@ pub(super) struct View {
     pub(super) picture: Map,
     /// The neighbour's own inverse depth, where it is sure and the target says the same; infinite elsewhere.
     pub(super) inverse: Vec<f64>,
+    /// All of it.
+    pub(super) own: Vec<f32>,
 }
 
 impl FreeSpace {
@@ -68,24 +72,45 @@ impl FreeSpace {
         place.map(|at| (at + 0.5) / self.scale - 0.5)
     }
 
-    /// With a neighbour at `pose` whose inverse depths are `own`, infinite where they are not sure, and the target's `target`: they count
-    /// where they differ by at most `most`.
+    /// With a neighbour at `pose` whose inverse depths are `own`: what it is `sure` of and the target's `target` agrees with is what it sees.
     pub(super) fn add(
         &mut self,
         (pose, picture): (&Isometry3<f64>, &Map),
-        own: impl Iterator<Item = f32>,
+        own: Vec<f32>,
+        sure: impl Fn(usize) -> bool,
         target: &[f32],
-        most: f64,
     ) {
         let home = pose.inverse();
-        let confirmed = |(pixel, own): (usize, f32)| {
-            let own = f64::from(own);
+        let most = self.disputed(pose);
+        let confirmed = |(pixel, own): (usize, &f32)| {
+            let own = f64::from(*own);
             let back = self.frame.seen(self.frame.place(pixel), own, &home);
             let agrees = back.is_some_and(|(there, x)| (f64::from(target[there]) - x).abs() <= most);
-            if agrees { own } else { f64::INFINITY }
+            if agrees && sure(pixel) { own } else { f64::INFINITY }
         };
-        let inverse = own.enumerate().map(confirmed).collect();
-        self.views.push(View { pose: *pose, picture: picture.clone(), inverse });
+        let inverse = own.iter().enumerate().map(confirmed).collect();
+        self.views.push(View { pose: *pose, picture: picture.clone(), inverse, own });
+    }
+
+    /// The inverse depth that is as much parallax as the depths of two images may differ by.
+    fn disputed(&self, pose: &Isometry3<f64>) -> f64 {
+        DISPUTED_PX / (self.frame.camera.fx * pose.translation.vector.norm().max(1e-9))
+    }
+
+    /// Of each neighbour the pixels of a target of any `size` about which its own depth says something else than `inverse`: they are hidden
+    /// there, or depth is wrong. What the neighbour does not show is not disputed.
+    pub(super) fn hidden(&self, inverse: &[f32], size: (usize, usize)) -> Vec<Vec<bool>> {
+        let scale = self.frame.size.1 as f64 / size.1 as f64;
+        let by = |view: &View| {
+            let most = self.disputed(&view.pose);
+            let hidden = |(pixel, inverse): (usize, &f32)| {
+                let place = [pixel % size.1, pixel / size.1].map(|at| (at as f64 + 0.5) * scale - 0.5);
+                let seen = self.frame.seen(place, f64::from(*inverse), &view.pose);
+                seen.is_some_and(|(there, x)| (f64::from(view.own[there]) - x).abs() > most)
+            };
+            inverse.iter().enumerate().map(hidden).collect()
+        };
+        self.views.iter().map(by).collect()
     }
 
     /// How clearly a neighbour looks through what would be at a place of the target: 0 if none does, to 1 (free-space violations;
@@ -107,9 +132,8 @@ impl FreeSpace {
 mod tests {
     use super::*;
 
-    /// A camera one unit to the right sees a wall, 4 away, and a post, 2 away.
-    #[test]
-    fn a_wall_that_is_seen_has_nothing_before_it() {
+    /// A camera one unit to the right sees a wall, 4 away, and a post, 2 away; and the target's inverse depths.
+    fn beside_a_post() -> (FreeSpace, Vec<f32>) {
         let frame = Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) };
         let pose = Isometry3::translation(-1.0, 0.0, 0.0);
         // Of the target, whose post covers what the neighbour sees elsewhere.
@@ -119,10 +143,15 @@ mod tests {
         let target: Vec<f32> = (0..frame.len()).map(at(50)).collect();
         // Half of 69 pixels farther left.
         let own: Vec<f32> = (0..frame.len()).map(at(15)).collect();
-        let most = 2.0 / frame.camera.fx;
         let grey = Map::new(60, 80, vec![0.5; frame.len()]).unwrap();
         let mut free = FreeSpace::new(frame, 0.5, grey.clone());
-        free.add((&pose, &grey), own.into_iter(), &target, most);
+        free.add((&pose, &grey), own, |_| true, &target);
+        (free, target)
+    }
+
+    #[test]
+    fn a_wall_that_is_seen_has_nothing_before_it() {
+        let (free, _) = beside_a_post();
         // Asked in an image of twice the size. The wall and the post may be where they are.
         let place = |column: f64| [2.0 * column, 60.0];
         assert_eq!(free.through(place(30.0), 0.25), 0.0);
@@ -135,5 +164,25 @@ mod tests {
         // What the neighbour does not see, and what is no number.
         assert_eq!(free.through(place(1.0), 0.5), 0.0);
         assert_eq!(free.through(place(40.0), f64::NAN), 0.0);
+    }
+
+    /// What the neighbour's post hides is disputed, in images of any size, and so is a wrong depth, but not what the neighbour does not show.
+    #[test]
+    fn what_a_neighbour_hides_is_disputed() {
+        let (free, mut target) = beside_a_post();
+        let row = |target: &[f32], scale: usize| {
+            let size = (60 * scale, 80 * scale);
+            let enlarged: Vec<f32> =
+                (0..size.0 * size.1).map(|i| target[i / size.1 / scale * 80 + i % size.1 / scale]).collect();
+            let hidden = free.hidden(&enlarged, size).remove(0);
+            [5, 20, 28, 37, 45, 55, 70].map(|x| hidden[30 * scale * size.1 + x * scale])
+        };
+        for scale in [1, 2] {
+            assert_eq!(row(&target, scale), [false, false, false, true, false, false, false], "{scale}");
+        }
+        // Too near, where the neighbour would show it beside its picture and in it.
+        target[30 * 80 + 28] = 0.5;
+        target[30 * 80 + 70] = 0.5;
+        assert_eq!(row(&target, 1), [false, false, false, true, false, false, true]);
     }
 }

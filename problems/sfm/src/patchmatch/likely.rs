@@ -34,8 +34,10 @@ impl Known {
 /// image alone shows is often near, and a depth that is far too great is the worst error.
 const NEARLY: f32 = 0.85;
 const NEARER: f64 = 2.0;
-/// A plane that a neighbour clearly looks through counts so much less.
+/// A plane that a neighbour clearly looks through loses this part of its votes.
 const THROUGH: f32 = 0.9;
+/// A plane has this part of its votes beyond its horizon, where none of it is seen: there is another plane, or sky.
+const BEYOND_HORIZON: f32 = 0.5;
 /// What is in front of a contradicted plane is so many times nearer than where it leaves the neighbours' pictures, and has such a part of the most
 /// votes.
 const IN_FRONT: f64 = 1.5;
@@ -72,8 +74,8 @@ pub(super) fn matched(
 /// and not beyond (piecewise planar scenes: Sinha, Steedly & Szeliski, ICCV 2009). With d the way from a pixel to a known place,
 /// a plane is judged by the sum of `(1 + (d/0.2)²)^−2.5 · e`, where e says how well it explains the place.
 ///
-/// Where neighbours look through a plane, as `free` says, it counts little: what is beside something near, and hidden behind it from a
-/// neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show, and
+/// Beyond its horizon a plane counts half. Where neighbours look through it, as `free` says, it counts little: what is beside something near,
+/// and hidden behind it from a neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show, and
 /// it [reaches](in_front::spread) as far as image edges let it.
 pub(super) fn inverse_depth(
     known: &[Known],
@@ -101,7 +103,8 @@ pub(super) fn inverse_depth(
         let judge = |(plane, &votes): (&Plane, &f32)| {
             let inverse = plane.inverse(middle);
             let through = free.map_or(0.0, |free| free.through(middle, inverse));
-            Judged { inverse, votes: votes * (1.0 - THROUGH * through), in_front: false }
+            let seen = if inverse > 0.0 { 1.0 } else { BEYOND_HORIZON };
+            Judged { inverse, votes: votes * seen * (1.0 - THROUGH * through), in_front: false }
         };
         let mut judged: Vec<Judged> = planes.iter().zip(votes).map(judge).collect();
         if let Some(contradiction) = &contradiction {
@@ -202,6 +205,24 @@ mod tests {
             assert!((found / truth - 1.0).abs() < 0.05, "{x}, {y}: {found}, not {truth}");
         }
         assert!(found.values().iter().all(|x| *x > 0.0 && x.is_finite()));
+    }
+
+    /// A floor and a wall behind it, both known as far from a place beyond the floor's horizon: the wall is expected, though less of it is known.
+    #[test]
+    fn floors_end_at_the_horizon() {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let mut known = |count: usize, rows: std::ops::Range<f64>, inverse: fn(f64) -> f64| -> Vec<Known> {
+            let place = |rng: &mut ChaCha8Rng| [rng.random_range(2.0..126.0), rng.random_range(rows.clone())];
+            let known = |at: [f64; 2]| Known { at, inverse: inverse(at[1]) };
+            (0..count).map(|_| known(place(&mut rng))).collect()
+        };
+        let mut all = known(120, 60.0..90.0, |y| 0.1 * (y - 50.0));
+        all.extend(known(90, 2.0..32.0, |_| 0.8));
+        let found = inverse_depth(&all, &image(|_, _| 0.5), 110.0, None, 1).unwrap().unwrap();
+        for x in [20, 64, 108] {
+            let found = f64::from(found.at(46, x).unwrap());
+            assert!((found / 0.8 - 1.0).abs() < 0.1, "{x}: {found}");
+        }
     }
 
     /// Two walls that meet at an edge of the image, known only far from it: each is continued up to the edge.

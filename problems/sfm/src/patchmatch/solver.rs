@@ -84,6 +84,9 @@ impl Solver for PatchMatchSolver {
         }
         let swept = search.sweep(&moving, range, &mut [&mut observer])?;
         observer.next_stage(planes)?;
+        // By the finer depth neighbours dispute other pixels.
+        let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
+        let cost = cost.with_hidden(free.hidden(&inverse, pictures.size()));
         let likely = expected(&pictures, config, &cost, &swept, &known, &free)?;
         let cost = cost.with_likely(likely);
         let search = Search { config, cost: &cost };

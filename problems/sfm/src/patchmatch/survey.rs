@@ -26,9 +26,6 @@ const SURE_PX: f64 = 1.5;
 const SURE_GAIN: f32 = 0.05;
 /// Side of the cells of which the surest pixel counts.
 const SURE_CELL_PX: usize = 4;
-
-/// Parallax by which the depths of two images may differ, pixels.
-const DISPUTED_PX: f64 = 2.0;
 /// How much nearer to a neighbour things may be, as a factor.
 const NEARER: f64 = 3.0;
 
@@ -76,17 +73,14 @@ pub(super) fn survey(
     let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     let frame = Frame { camera: pictures.camera, size: pictures.size() };
     let mut free = FreeSpace::new(frame, scale, pictures.target.clone());
-    let (mut hidden, mut evaluations) = (Vec::with_capacity(poses.len()), search.planes(wide) + 3);
+    let mut evaluations = search.planes(wide) + 3;
     for (pose, neighbour) in poses.iter().zip(&pictures.neighbours) {
-        let (other, gains, planes) = backwards(&pictures, config, (neighbour, pose), &inverse, wide)?;
-        // Inverse depth that is as much parallax.
-        let most = DISPUTED_PX / (focal_px * pose.translation.vector.norm().max(1e-9));
-        let disputed: Vec<bool> = disputed(&frame, pose, (&inverse, &other), most).collect();
-        let surely = |(x, gain): (&f32, &f32)| if *gain > SURE_GAIN { *x } else { f32::INFINITY };
-        free.add((pose, neighbour), other.iter().zip(&gains).map(surely), &inverse, most);
-        hidden.push(at_size(&disputed, pictures.size(), full));
+        let (own, gains, planes) = backwards(&pictures, config, (neighbour, pose), &inverse, wide)?;
+        free.add((pose, neighbour), own, |pixel| gains[pixel] > SURE_GAIN, &inverse);
         evaluations += planes + 3;
     }
+    let hidden = free.hidden(&inverse, pictures.size());
+    let hidden = hidden.iter().map(|map| at_size(map, pictures.size(), full)).collect();
     let likely = likely::inverse_depth(&known, target, focal_px / scale, Some(&free), config.seed)?;
     let agreed = agreed(&known, full.1 as f64, focal_px / scale);
     let range = range(&known, &agreed, likely.as_ref(), wide);
@@ -122,20 +116,6 @@ fn backwards(
     let swept = search.sweep(&flat(&cost, range.0, &[pose.inverse()])?, range, &mut [])?;
     let inverse = swept.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     Ok((inverse, gains(&cost, &swept)?, search.planes(range)))
-}
-
-/// Of every pixel of the target whether a neighbour's own depth says something else, by more than `most`: it is hidden there, or depth
-/// is wrong. What the neighbour does not see is not disputed.
-fn disputed<'a>(
-    frame: &'a Frame,
-    pose: &'a Isometry3<f64>,
-    (inverse, other): (&'a [f32], &'a [f32]),
-    most: f64,
-) -> impl Iterator<Item = bool> + 'a {
-    (0..frame.len()).map(move |pixel| {
-        let seen = frame.seen(frame.place(pixel), f64::from(inverse[pixel]), pose);
-        seen.is_some_and(|(there, x)| (f64::from(other[there]) - x).abs() > most)
-    })
 }
 
 /// The inverse depth to expect at every pixel by a finer sweep: by what was `matched`, by where the sweep is sure, and by what neighbours
