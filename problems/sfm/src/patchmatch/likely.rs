@@ -75,8 +75,8 @@ pub(super) fn matched(
 /// a plane is judged by the sum of `(1 + (d/0.2)²)^−2.5 · e`, where e says how well it explains the place.
 ///
 /// Beyond its horizon a plane counts half. Where neighbours look through it, as `free` says, it counts little: what is beside something near,
-/// and hidden behind it from a neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which neighbours do not show, and
-/// it [reaches](in_front::spread) as far as image edges let it.
+/// and hidden behind it from a neighbour, is not part of it. So do planes that the pictures contradict: there something is in front, which
+/// neighbours do not show, and it [reaches](in_front::spread) as far as image edges let it.
 pub(super) fn inverse_depth(
     known: &[Known],
     image: &Map,
