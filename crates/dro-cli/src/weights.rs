@@ -1,10 +1,11 @@
 //! `dro weights`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use candle_core::DType;
 use clap::{Args, Subcommand};
-use dro_sfm::weights::{ImportOverrides, import_checkpoint, summary};
+use dro_sfm::weights::{ImportOverrides, Weights as Network, import_checkpoint, summary};
 
 use crate::{Outcome, print, values};
 
@@ -17,6 +18,27 @@ pub enum Weights {
         /// A .safetensors, .ckpt or .pth file.
         file: PathBuf,
     },
+    /// Weights between two others of the same network: between weights and what a training made of them, often better than either.
+    Mix(Mix),
+}
+
+#[derive(Debug, Args)]
+pub struct Mix {
+    /// Weights, .safetensors.
+    first: PathBuf,
+    /// Others of the same network.
+    second: PathBuf,
+    /// The file to write, .safetensors.
+    out: PathBuf,
+    /// How much of the second, 0 to 1.
+    #[arg(long, value_name = "PART", default_value_t = 0.5)]
+    part: f64,
+    /// Write 16-bit numbers, as trainings do: half the size.
+    #[arg(long)]
+    half: bool,
+    /// Replace the output file if it is there.
+    #[arg(long)]
+    overwrite: bool,
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +68,7 @@ impl Weights {
     pub fn execute(self) -> Result<Outcome> {
         match self {
             Self::Import(import) => import.execute(),
+            Self::Mix(mix) => mix.execute(),
             Self::Show { file } => {
                 print(summary(file)?.to_string().trim_end())?;
                 Ok(Outcome::Done)
@@ -56,9 +79,7 @@ impl Weights {
 
 impl Import {
     fn execute(self) -> Result<Outcome> {
-        if self.out.exists() && !self.overwrite {
-            bail!("{}: expected a new file, or --overwrite, found one", self.out.display());
-        }
+        is_new(&self.out, self.overwrite)?;
         let overrides = ImportOverrides {
             version: self.model_version,
             min_depth_m: self.min_depth,
@@ -70,4 +91,22 @@ impl Import {
         print(format_args!("{report}\nwritten: {}", self.out.display()))?;
         Ok(Outcome::Done)
     }
+}
+
+impl Mix {
+    fn execute(self) -> Result<Outcome> {
+        is_new(&self.out, self.overwrite)?;
+        let (first, second) = (Network::load_network(&self.first)?, Network::load_network(&self.second)?);
+        let kind = if self.half { DType::F16 } else { DType::F32 };
+        first.mixed(&second, self.part)?.save_as(&self.out, kind)?;
+        print(format_args!("written: {}", self.out.display()))?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn is_new(out: &Path, overwrite: bool) -> Result<()> {
+    if out.exists() && !overwrite {
+        bail!("{}: expected a new file, or --overwrite, found one", out.display());
+    }
+    Ok(())
 }

@@ -139,6 +139,37 @@ fn an_import_that_fails_lists_what_is_missing_and_writes_nothing() {
 }
 
 #[test]
+fn mix_writes_weights_between_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, other, out] =
+        ["a", "b", "c", "out"].map(|name| folder.path().join(format!("{name}.safetensors")));
+    let mut network = formula_weights(&config()).unwrap();
+    network.save(&first).unwrap();
+    network.tensors.values_mut().for_each(|tensor| *tensor = (tensor.clone() * 3.0).unwrap());
+    network.save(&second).unwrap();
+    formula_weights(&ModelConfig { hidden: 2 * config().hidden, ..config() }).unwrap().save(&other).unwrap();
+    let mix = |second: &PathBuf, options: &str| {
+        let mut command = dro();
+        command.args(["weights", "mix"]).args([&first, second, &out]).args(options.split_whitespace());
+        ran(&mut command)
+    };
+    mix(&other, "").refuses(&["c.safetensors", "expected weights of", "found"]);
+    mix(&second, "--part 1.5").refuses(&["part", "0 to 1", "1.5"]);
+    assert!(!out.exists());
+    mix(&second, "--part 0.25 --half").works();
+    let mixed = Weights::load_network(&out).unwrap();
+    let sum = |weights: &Weights| -> f32 {
+        let parts = weights.tensors.values().map(|x| x.abs().unwrap().sum_all().unwrap());
+        parts.map(|x| x.to_scalar::<f32>().unwrap()).sum()
+    };
+    let ratio = sum(&mixed) / sum(&Weights::load(&first).unwrap());
+    assert!((ratio - 1.5).abs() < 1e-3, "{ratio}");
+    assert!(fs::metadata(&out).unwrap().len() < fs::metadata(&first).unwrap().len() * 3 / 4);
+    mix(&second, "").refuses(&["out.safetensors", "--overwrite"]);
+    mix(&second, "--overwrite").works();
+}
+
+#[test]
 fn show_tells_what_a_file_holds() {
     let show = |path: &std::path::Path| ran(dro().args(["weights", "show"]).arg(path));
     for (name, format) in [("tiny_zip.ckpt", "PyTorch zip"), ("tiny_legacy.ckpt", "PyTorch legacy")] {

@@ -4,6 +4,7 @@ use nalgebra::Isometry3;
 
 use super::{
     PatchMatchSolver,
+    flatten::flattened,
     pose::longest,
     pyramid::{Pictures, enlarged, flat},
     search::{Search, mixed},
@@ -48,6 +49,7 @@ impl PatchMatchSolver {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             point = search.depth_turn(&point, 0.5f64.powi(stage as i32), seed)?;
         }
+        let point = flattened(&cost, &pictures.target, &point)?;
         let inv_depth = Map::from_tensor(&enlarged(point.get(INVERSE_DEPTH), views.size())?)?;
         Ok(inv_depth.mapped(|x| (f64::from(x) / unit) as f32))
     }

@@ -27,6 +27,7 @@ mod contradiction;
 mod depth;
 mod egomotion;
 mod five_points;
+mod flatten;
 mod free_space;
 mod gauge;
 mod geodesic;

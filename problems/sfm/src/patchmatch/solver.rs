@@ -4,7 +4,9 @@ use dro_core::Point;
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchConfig, PoseChart, egomotion, likely,
+    PatchMatchConfig, PoseChart, egomotion,
+    flatten::flattened,
+    likely,
     pyramid::{Pictures, enlarged, flat},
     relative::{self, Relative},
     search::{Found, Search, mixed},
@@ -91,13 +93,14 @@ impl Solver for PatchMatchSolver {
         let cost = cost.with_likely(likely);
         let search = Search { config, cost: &cost };
         let mut best = Found::new(&cost, swept)?;
-        let mut updates = ego.evaluations + surveyed + 5 + planes;
+        let mut updates = ego.evaluations + surveyed + 9 + planes;
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             best = search.stage(&best.point, 0.5f64.powi(stage as i32), seed, &mut [&mut observer])?;
             observer.next_stage(search.shown_updates())?;
             updates += search.stage_updates();
         }
+        let best = Found::new(&cost, flattened(&cost, &pictures.target, &best.point)?)?;
         finish(&best, full_size, trust, cost_start, updates)
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn expected(
 }
 
 /// How much less the images agree where there is a little more or less parallax, at every pixel.
-fn gains(cost: &CensusCost, at: &Point) -> Result<Vec<f32>> {
+pub(super) fn gains(cost: &CensusCost, at: &Point) -> Result<Vec<f32>> {
     let step = SURE_PX / cost.camera().fx;
     let costs = |by: f64| -> Result<Vec<f32>> {
         let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + by)?)?;

@@ -42,6 +42,8 @@ pub struct GuideConfig {
     /// units of the truth, as true poses may be less true than those found. `share` and `depth` apply in phases with no stages
     /// only, where nothing searches.
     pub search: bool,
+    /// Whether generated scenes, too, start where the search ends that knows the images alone, as runs do in use.
+    pub images: bool,
 }
 
 /// Part of the noise that is each cell's own.
@@ -63,6 +65,9 @@ impl GuideConfig {
             if !(0.0..=most).contains(&value) {
                 return Err(Error::argument(format!("guide.{name}"), format!("0 to {most}"), value));
             }
+        }
+        if self.images && !self.search {
+            return Err(Error::argument("guide.images", "false, or guide.search = true", true));
         }
         Ok(())
     }

@@ -47,6 +47,27 @@ fn scenes_start_near_the_truth_where_the_search_ends() {
     assert_eq!(sample(), sample());
 }
 
+/// With `images` the noise of poses plays no part: they are found.
+#[test]
+fn scenes_may_start_from_their_images() {
+    let near_guide = guide();
+    let guide = |rotation_deg| GuideConfig { rotation_deg, images: true, ..near_guide };
+    let mut errors = Vec::new();
+    let (size, one, other) =
+        ((96, 128), source(4).with_starts(&guide(0.1)), source(4).with_starts(&guide(9.0)));
+    for task in 0..6 {
+        let (sample, _) = one.sample([task, 0], 1, size).unwrap();
+        sample.check().unwrap();
+        assert_eq!(sample, other.sample([task, 0], 1, size).unwrap().0);
+        let near = source(4).with_starts(&near_guide).sample([task, 0], 1, size).unwrap().0;
+        assert_eq!(sample.images, near.images);
+        assert_ne!(sample.start, near.start);
+        errors.push(abs_rel(&sample));
+    }
+    errors.sort_by(f64::total_cmp);
+    assert!(errors[errors.len() / 2] < 0.2, "{errors:?}");
+}
+
 /// Of a recording nothing but the images is asked: poses and depth are found, in units of the truth.
 #[test]
 fn recorded_samples_start_where_the_search_ends() {
@@ -86,7 +107,12 @@ fn batches_begin_at_the_starts_but_where_no_rule_runs() {
 
     let folder = tempfile::tempdir().unwrap();
     let model = ModelConfig { hidden: 16, encoder: [8, 8, 8], ..ModelConfig::default() };
-    let mut config = TrainingConfig { model, guide: guide(), ..TrainingConfig::default() };
+    let guide = GuideConfig { images: true, ..guide() };
+    let mut config = TrainingConfig { model, guide, ..TrainingConfig::default() };
+    config.guide.search = false;
+    let refused = config.validate().unwrap_err().to_string();
+    assert_eq!(refused, "guide.images: expected false, or guide.search = true, found true");
+    config.guide = GuideConfig { images: false, search: true, ..guide };
     let refused = config.validate().unwrap_err().to_string();
     assert_eq!(refused, "guide.search: expected false, or model.start = \"search\", found true");
     config.model.start = StartValues::Search;

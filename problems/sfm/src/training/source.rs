@@ -65,8 +65,8 @@ impl Origin {
 
     fn start(&self, sample: &Sample, guide: &GuideConfig, number: u64) -> Result<Option<SampleStart>> {
         match self {
-            Self::Generated(_) => searched::at_noisy_poses(sample, guide, number),
-            Self::Recorded(..) => searched::from_images(sample, number),
+            Self::Generated(_) if !guide.images => searched::at_noisy_poses(sample, guide, number),
+            _ => searched::from_images(sample, number),
         }
     }
 }

@@ -226,7 +226,8 @@ fn probed_networks_learn_all_their_parameters() {
     let mut config = tiny();
     config.model.shared_context = true;
     config.model.probes = Some(ProbeConfig::default());
-    config.guide = GuideConfig { share: 1.0, rotation_deg: 2.0, translation: 0.3, depth: 0.2, search: false };
+    config.guide =
+        GuideConfig { share: 1.0, rotation_deg: 2.0, translation: 0.3, depth: 0.2, ..GuideConfig::default() };
     let zero = |config: &TrainingConfig| {
         let net = TrainedNet::new(config.clone(), folder.path(), &Device::Cpu).unwrap();
         let phase = Phase { stages: 2, inner: 2, batch: 4, size: (48, 64), ..config.phases[0] };

@@ -27,7 +27,7 @@ pub struct Weights {
     /// On the CPU, f32.
     pub tensors: BTreeMap<String, Tensor>,
     /// Where they came from, for messages.
-    origin: PathBuf,
+    pub(super) origin: PathBuf,
 }
 
 impl Weights {

@@ -5,6 +5,7 @@
 //! | `config` | what a network was made and trained for |
 //! | `file` | our files: safetensors whose metadata holds the configuration |
 //! | `shapes` | the name and shape of every tensor of a configuration |
+//! | `mix` | weights between two others |
 //! | `formula` | weights made from their names, for tests |
 //! | `differences` | what is missing, extra and misshaped, in words |
 //! | `pickle`, `pickle_machine`, `pickle_input`, `pickle_value` | Python's pickle format as inert data |
@@ -18,6 +19,7 @@ mod differences;
 mod file;
 mod formula;
 mod import;
+mod mix;
 mod pickle;
 mod pickle_input;
 mod pickle_machine;
