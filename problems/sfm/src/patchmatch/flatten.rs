@@ -74,13 +74,14 @@ fn flat(found: &Map, image: &Map, held: &[f32], px: f32) -> Result<Map> {
     }
     let values = || found.values().iter().copied();
     let (least, most) = (values().fold(f32::INFINITY, f32::min), values().fold(0.0, f32::max));
-    Map::new(size.0, size.1, values().zip(change).map(|(x, c)| (x + c / px).clamp(least, most)).collect())
+    Map::new(size.0, size.1, values().zip(change).map(|(x, c)| (x + c / px).max(least).min(most)).collect())
 }
 
 /// e: how alike three pixels in a row are, of which the middle one is in each place; 0 where one is outside. `step` leads to the next.
 fn edges(image: &[f32], width: usize, step: usize, contrast: f32) -> Vec<f32> {
     let alike = |i: usize| {
-        let outside = if step == 1 { i % width == 0 || (i + 1) % width == 0 } else { i < step };
+        let column = i % width;
+        let outside = step == 1 && (column == 0 || column + 1 == width);
         let (Some(before), Some(after), false) = (i.checked_sub(step), image.get(i + step), outside) else {
             return 0.0;
         };
@@ -197,6 +198,7 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
     use rand::{Rng, SeedableRng};

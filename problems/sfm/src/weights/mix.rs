@@ -30,6 +30,7 @@ impl Weights {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::weights::{ModelConfig, Weights, formula_weights};
 
