@@ -13,7 +13,8 @@
 //!   range, what neighbours cannot see and planes to expect where images say little (piecewise planar scenes: Sinha, Steedly
 //!   & Szeliski, ICCV 2009) and do not contradict them, and something in front where they do, then a fine one.
 //! - *Stages*: depth turns by candidate maps ([`Move`]; PatchMatch: Barnes et al., SIGGRAPH 2009), pose turns by (1+1)
-//!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`].
+//!   evolution strategies (Rechenberg 1973), and joint steps of both, again by [`CmaEs`]. In the end depth is made flat where images
+//!   say little (second-order smoothness; Woodford et al., PAMI 2009).
 //!
 //! Searches of different starts are parallel and each has its own seed, so the answer depends on the seed alone.
 //!
