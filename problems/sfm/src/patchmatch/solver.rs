@@ -93,15 +93,16 @@ impl Solver for PatchMatchSolver {
         let cost = cost.with_likely(likely);
         let search = Search { config, cost: &cost };
         let mut best = Found::new(&cost, swept)?;
-        let mut updates = ego.evaluations + surveyed + 9 + planes;
+        let mut updates = ego.evaluations + surveyed + 5 + planes;
         for stage in 0..config.stages {
             let seed = mixed(config.seed, 10_000 + stage as u64);
             best = search.stage(&best.point, 0.5f64.powi(stage as i32), seed, &mut [&mut observer])?;
             observer.next_stage(search.shown_updates())?;
             updates += search.stage_updates();
         }
+        // Four more evaluations: at a little other depths, and of what comes out.
         let best = Found::new(&cost, flattened(&cost, &pictures.target, &best.point)?)?;
-        finish(&best, full_size, trust, cost_start, updates)
+        finish(&best, full_size, trust, cost_start, updates + 4)
     }
 }
 

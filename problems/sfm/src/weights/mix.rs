@@ -21,10 +21,7 @@ impl Weights {
         let shapes = self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec()));
         other.check(&shapes.collect())?;
         let pairs = self.tensors.iter().zip(other.tensors.values());
-        let tensors = pairs.map(|((name, a), b)| {
-            let mixed = ((a * (1.0 - part))? + (b.to_device(a.device())? * part)?)?;
-            Ok((name.clone(), mixed))
-        });
+        let tensors = pairs.map(|((name, a), b)| Ok((name.clone(), ((a * (1.0 - part))? + (b * part)?)?)));
         Ok(Self::new(self.config.clone(), tensors.collect::<Result<_>>()?))
     }
 }
