@@ -46,7 +46,7 @@ enum Command {
     /// Depth and camera poses from images.
     #[command(subcommand)]
     Sfm(Sfm),
-    /// Look at weights, or import a published checkpoint.
+    /// Look at weights, mix them, or import a published checkpoint.
     #[command(subcommand)]
     Weights(weights::Weights),
     /// The best input of any program that prints a cost.

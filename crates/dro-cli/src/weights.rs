@@ -18,7 +18,7 @@ pub enum Weights {
         /// A .safetensors, .ckpt or .pth file.
         file: PathBuf,
     },
-    /// Weights between two others of the same network: between weights and what a training made of them, often better than either.
+    /// Weights between two others of the same network, such as before and after fine-tuning.
     Mix(Mix),
 }
 
