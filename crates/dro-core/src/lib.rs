@@ -9,6 +9,7 @@
 //! call with two blocks (an inverse-depth map and camera poses) and a convolutional rule for each.
 
 mod budget;
+mod cheapest;
 mod cost;
 mod driver;
 mod error;
@@ -29,6 +30,7 @@ pub mod rules;
 pub mod search;
 
 pub use budget::{Budget, Termination};
+pub use cheapest::CheapestCells;
 pub use cost::{ClosureCost, Cost, CostFunction, cost_fn};
 pub use driver::{Solution, minimize, resume};
 pub use dro_kernels::{Kernels, Precision, kernels, precision, select_kernels, select_precision, vectorized};

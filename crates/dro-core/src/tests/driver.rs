@@ -148,3 +148,37 @@ fn wrong_shapes_are_named() {
     let start = start(&cost, &[vec![0.0, 0.0]]);
     assert!(minimize(&cost, &mut es, &start, &far, &Budget::default(), &mut []).is_err());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Each cell has the newest of what cost least, and no point that was seen costs less than all of them together.
+    #[test]
+    fn cells_keep_what_cost_least(
+        points in proptest::collection::vec(proptest::collection::vec((-3i8..4, 0u8..6), 6), 1..8),
+    ) {
+        // Few different costs, so that equal ones are common; 5 is a failure.
+        let cost_of = |cost: u8| if cost == 5 { f32::NAN } else { f32::from(cost) };
+        let tensor = |values: Vec<f32>| Tensor::from_vec(values, (1, 1, 2, 3), &Device::Cpu).unwrap();
+        let mut cheapest = CheapestCells::new(BlockId(0), |cost: &Cost| Ok(cost.map_for("x")?.clone()));
+        for point in &points {
+            let map = tensor(point.iter().map(|cell| cost_of(cell.1)).collect());
+            let cost = Cost { total: map.mean((1, 2, 3)).unwrap(), map: Some(map) };
+            cheapest.offer(&tensor(point.iter().map(|cell| f32::from(cell.0)).collect()), &cost).unwrap();
+        }
+        let (values, costs) = cheapest.found().unwrap();
+        let all = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (values, costs) = (all(values), all(costs));
+        for cell in 0..6 {
+            let seen = points.iter().map(|point| point[cell]).filter(|(_, cost)| *cost < 5);
+            match seen.reduce(|best, new| if new.1 <= best.1 { new } else { best }) {
+                Some((value, cost)) => {
+                    prop_assert_eq!((values[cell], costs[cell]), (f32::from(value), cost_of(cost)));
+                }
+                None => {
+                    prop_assert_eq!((values[cell], costs[cell]), (f32::from(points[0][cell].0), f32::INFINITY));
+                }
+            }
+        }
+    }
+}

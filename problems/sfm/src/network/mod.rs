@@ -17,8 +17,8 @@ use std::sync::Arc;
 use candle_core::{Result as TensorResult, Tensor};
 use candle_nn::{Module, VarBuilder};
 use dro_core::{
-    BlockId, Bound, Budget, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule, Solution,
-    minimize,
+    BlockId, Bound, Budget, Cost, CostFunction, Coupling, Memory, Observer, Optimizer, Point, Schedule,
+    Solution, minimize,
 };
 use dro_vision::{kept_uploads, scale_intrinsics};
 
@@ -267,6 +267,12 @@ impl DroNet {
     /// The blocks that move, in their order: inverse depth, then poses unless those are [fixed](ModelConfig::fixed_poses).
     pub fn blocks(&self) -> &'static [BlockId] {
         if self.config.fixed_poses { &[INVERSE_DEPTH] } else { &[INVERSE_DEPTH, POSES] }
+    }
+
+    /// What each cell of the depth map costs, where that depends on its own depth alone: poses stay, and the cost is one
+    /// [with probes](ProbedCost).
+    fn cells(&self) -> Option<fn(&Cost) -> dro_core::Result<Tensor>> {
+        (self.config.fixed_poses && self.config.probes.is_some()).then_some(ProbedCost::cells)
     }
 
     /// m stages of n updates of each block that moves.

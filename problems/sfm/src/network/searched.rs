@@ -193,6 +193,9 @@ mod tests {
             solver.solve(&views, &mut Unwatched).unwrap()
         };
         let (start, end) = (solve(0), solve(2));
+        // Nothing was trained here, and still no update costs anything.
+        let costs = [solve(1), end.clone(), solve(6)].map(|estimate| estimate.cost_end);
+        assert!(costs[0] <= start.cost_end && costs.is_sorted_by(|a, b| a >= b), "{costs:?}");
         assert_eq!((start.updates, end.updates), (found.updates, found.updates + 4));
         assert_ne!(start.inv_depth, end.inv_depth);
         for estimate in [start, end] {

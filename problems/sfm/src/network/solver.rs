@@ -1,7 +1,7 @@
 //! The network as a [`Solver`].
 
 use candle_core::Device;
-use dro_core::{Budget, Coupling, Kernels, Observer, kernels};
+use dro_core::{Budget, CheapestCells, Coupling, Kernels, Observer, kernels};
 use dro_vision::{euler, intrinsics_tensor};
 use nalgebra::{Isometry3, Vector6};
 
@@ -167,13 +167,22 @@ impl DroSolver {
             let inv_depth = Map::from_tensor(&range.scale(point.get(INVERSE_DEPTH))?)?;
             Ok((inv_depth, isometries(point.get(POSES))?))
         });
+        let mut cheapest = self.net.cells().map(|cells| CheapestCells::new(INVERSE_DEPTH, cells));
         let schedule = self.net.schedule(self.iterations, self.coupling);
-        let observers: &mut [&mut dyn Observer] = &mut [&mut observer];
-        let (solution, optimizer) = self
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut observer];
+        observers.extend(cheapest.as_mut().map(|cheapest| cheapest as &mut dyn Observer));
+        let (mut solution, optimizer) = self
             .net
-            .optimize(encoded, &*cost, &schedule, &Budget::default(), observers)
+            .optimize(encoded, &*cost, &schedule, &Budget::default(), &mut observers)
             .map_err(unwrapped)?;
         observer.finish()?;
+        if let Some(cheapest) = &mut cheapest {
+            let last = cost.evaluate(&solution.last, INVERSE_DEPTH).map_err(unwrapped)?;
+            cheapest.offer(solution.last.get(INVERSE_DEPTH), &last).map_err(unwrapped)?;
+            if let Some((values, _)) = cheapest.found() {
+                solution.last = solution.last.with(INVERSE_DEPTH, values.clone())?;
+            }
+        }
 
         Ok(Estimate {
             inv_depth: Map::from_tensor(

@@ -10,14 +10,17 @@ use super::{
 use crate::{
     Map, Result,
     cost::{CensusCost, INVERSE_DEPTH},
+    sorted::Sorted,
 };
 
 /// How many pixels apart those are that a level looks at, coarse to fine, and the contrast of an image edge there.
 const LEVELS: [(usize, f32); 2] = [(4, 0.05), (2, 0.03)];
 /// Weight of bends at the finest level.
 const STIFF: f32 = 300.0;
-/// A bend there that may be an edge, pixels of parallax.
-const BEND_PX: f32 = 0.1;
+/// A bend there that may be an edge: a part of the median inverse depth, and pixels of parallax at most. Of neighbours in films, which
+/// are near, a bend of few pixels is much.
+const BEND: f64 = 0.002;
+const BEND_PX: f64 = 0.1;
 /// How much less images agree about [a little other depth](gains) where a depth is held fully.
 const HELD_GAIN: f32 = 0.02;
 /// How much every depth is held.
@@ -48,6 +51,9 @@ pub(super) fn flattened(cost: &CensusCost, image: &Map, point: &Point) -> Result
 /// `px`: pixels of parallax for an inverse depth of 1. The answer is within the range of `found`.
 fn flat(found: &Map, image: &Map, held: &[f32], px: f32) -> Result<Map> {
     let size = (found.height(), found.width());
+    let middle = Sorted::new(found.values().iter().map(|&x| f64::from(px * x))).median().unwrap_or(0.0);
+    // More than nothing, as it is divided by.
+    let bend = (BEND * middle).clamp(1e-6, BEND_PX) as f32;
     let mut change = vec![0f32; size.0 * size.1];
     for (apart, contrast) in LEVELS {
         let (height, width) = (size.0 / apart, size.1 / apart);
@@ -64,7 +70,7 @@ fn flat(found: &Map, image: &Map, held: &[f32], px: f32) -> Result<Map> {
             held: pixels.iter().map(|&p| held[p].clamp(0.0, 1.0) + HELD).collect(),
             edges: [1, width].map(|step| edges(image.values(), width, step, contrast)),
             stiff: STIFF / finer.powi(4),
-            bend: BEND_PX * finer.powi(2),
+            bend: bend * finer.powi(2),
         };
         let mut x: Vec<f32> = level.found.iter().zip(&pixels).map(|(x, &p)| x + change[p]).collect();
         (0..SYSTEMS).for_each(|_| level.solve(&mut x));

@@ -143,6 +143,17 @@ impl ProbedCost {
         })
     }
 
+    /// What each cell costs in the total, which is the mean of these, `[batch, 1, h, w]`, from the cost of `inverse_depth`. While poses
+    /// stay, a cell's depends on its own depth alone.
+    ///
+    /// # Errors
+    /// If `cost` has no map of inverse depth.
+    pub fn cells(cost: &Cost) -> dro_core::Result<Tensor> {
+        let map = cost.map_for("inverse_depth")?;
+        let (own, seen) = (map.narrow(1, 0, 1)?, map.narrow(1, ProbeConfig::DEPTH_CHANNELS - 1, 1)?);
+        Ok((((own - f64::from(UNSEEN))? * seen)? + f64::from(UNSEEN))?)
+    }
+
     fn values(&self, x: &Tensor) -> Result<Vec<f32>> {
         Ok(x.detach().to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
     }

@@ -148,6 +148,31 @@ fn the_total_is_the_same_for_both_blocks_and_no_gradient_passes() {
     assert!(found.sum_all().unwrap().backward().unwrap().get(&x).is_none());
 }
 
+/// Also where one of two neighbours does not see a cell, and with another depth in one cell only that one changes.
+#[test]
+fn the_total_is_the_mean_of_its_cells() {
+    let sample = sample(2);
+    let at = truth(&sample);
+    for cost in [colours(&sample), census(&sample)] {
+        let cells = |at: &Point| {
+            let found = cost.evaluate(at, INVERSE_DEPTH).unwrap();
+            let cells = ProbedCost::cells(&found).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert!((found.total.to_vec1::<f32>().unwrap()[0] - mean(&cells)).abs() < 1e-5);
+            (cells, found.map.unwrap())
+        };
+        let (before, map) = cells(&at);
+        let seen = map.narrow(1, ProbeConfig::DEPTH_CHANNELS - 1, 1).unwrap();
+        let seen = seen.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(seen.contains(&0.5) && seen.contains(&1.0));
+        let mut inverse = at.get(INVERSE_DEPTH).flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        inverse[77] *= 1.5;
+        let inverse = Tensor::from_vec(inverse, at.get(INVERSE_DEPTH).shape(), &Device::Cpu).unwrap();
+        let (after, _) = cells(&at.with(INVERSE_DEPTH, inverse).unwrap());
+        let changed: Vec<usize> = (0..before.len()).filter(|&i| before[i] != after[i]).collect();
+        assert_eq!(changed, [77]);
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_named() {
     let sample = sample(1);
