@@ -12,33 +12,46 @@ const SECONDED: usize = 2;
 /// What is expected in a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Expected {
+    /// Of the plane that is expected.
     pub(super) inverse: f64,
     /// The votes for the plane that has most, after what the pictures say.
     pub(super) votes: f32,
-    /// Whether it is something in front of a plane that pictures contradict.
-    pub(super) in_front: bool,
+    /// What has more votes than any plane, if that is something in front of those that pictures contradict.
+    pub(super) front: Option<f64>,
 }
 
-/// Cells around those that are in front, along ways that image edges make longer, are of the same thing where that has more votes than any plane:
-/// as a plane is continued to where it ends, see [`planes::weight`]. The inverse depth is the mean, and never less than what was expected.
-pub(super) fn spread(expected: &mut [Expected], cells: &Geodesic) {
-    let fronts: Vec<usize> = (0..expected.len()).filter(|&cell| seconded(expected, cells, cell)).collect();
-    let ways: Vec<Vec<f32>> = fronts.par_iter().map(|&cell| cells.from(cell)).collect();
-    let inverses: Vec<f64> = fronts.iter().map(|&cell| expected[cell].inverse).collect();
-    for (cell, expected) in expected.iter_mut().enumerate().filter(|(_, expected)| !expected.in_front) {
-        let weights = || ways.iter().map(|far| planes::weight(far[cell]));
-        let sum: f32 = weights().sum();
-        if VOTES * sum > expected.votes {
-            let inverse: f64 = weights().zip(&inverses).map(|(weight, x)| f64::from(weight) * x).sum();
-            expected.inverse = expected.inverse.max(inverse / f64::from(sum));
+/// The inverse depth of every cell. Something in front is believed where it is in enough cells beside each other. Cells around those, along ways
+/// that image edges make longer, are of the same thing where that has more votes than any plane: as a plane is continued to where it
+/// ends, see [`planes::weight`]. There it is the mean, and never less than what was expected.
+pub(super) fn spread(expected: &[Expected], cells: &Geodesic) -> Vec<f64> {
+    let believed: Vec<Option<f64>> =
+        (0..expected.len()).map(|cell| believed(expected, cells, cell)).collect();
+    let fronts: Vec<(usize, f64)> =
+        believed.iter().enumerate().filter_map(|(cell, front)| Some((cell, (*front)?))).collect();
+    let fronts: Vec<(Vec<f32>, f64)> =
+        fronts.into_par_iter().map(|(cell, front)| (cells.from(cell), front)).collect();
+    let inverse = |(cell, (expected, front)): (usize, (&Expected, &Option<f64>))| {
+        if let Some(front) = front {
+            return *front;
         }
-    }
+        let (mut sum, mut inverse) = (0f32, 0f64);
+        for (far, front) in &fronts {
+            let weight = planes::weight(far[cell]);
+            sum += weight;
+            inverse += f64::from(weight) * front;
+        }
+        match VOTES * sum > expected.votes {
+            true => expected.inverse.max(inverse / f64::from(sum)),
+            false => expected.inverse,
+        }
+    };
+    expected.iter().zip(&believed).enumerate().map(inverse).collect()
 }
 
-/// Whether a cell is in front and enough around it are.
-fn seconded(expected: &[Expected], cells: &Geodesic, cell: usize) -> bool {
-    expected[cell].in_front
-        && cells.around(cell).filter(|&other| expected[other].in_front).count() >= SECONDED
+/// What is in front in a cell, if it is in enough cells around it.
+fn believed(expected: &[Expected], cells: &Geodesic, cell: usize) -> Option<f64> {
+    let around = cells.around(cell).filter(|&other| expected[other].front.is_some()).count();
+    expected[cell].front.filter(|_| around >= SECONDED)
 }
 
 #[cfg(test)]
@@ -53,8 +66,8 @@ mod tests {
         Geodesic::new(&Map::new(30, 40, (0..1200).map(grey).collect()).unwrap()).unwrap()
     }
 
-    const PLANE: Expected = Expected { inverse: 0.2, votes: 0.5, in_front: false };
-    const FRONT: Expected = Expected { inverse: 0.9, votes: 0.1, in_front: true };
+    const PLANE: Expected = Expected { inverse: 0.2, votes: 0.5, front: None };
+    const FRONT: Expected = Expected { inverse: 0.2, votes: 0.1, front: Some(0.9) };
 
     fn at(row: usize, column: usize) -> usize {
         row * 40 + column
@@ -66,15 +79,14 @@ mod tests {
         let mut expected = vec![PLANE; cells.len()];
         (12..16).for_each(|row| expected[at(row, 19)] = FRONT);
         // A part of it is surely something else.
-        expected[at(14, 12)] = Expected { inverse: 0.4, votes: 50.0, in_front: false };
-        let before = expected.clone();
-        spread(&mut expected, &cells);
-        for (row, column) in [(14, 18), (14, 11), (10, 15), (18, 16)] {
-            let found = expected[at(row, column)].inverse;
+        expected[at(14, 12)] = Expected { inverse: 0.4, votes: 50.0, front: None };
+        let found = spread(&expected, &cells);
+        for (row, column) in [(14, 19), (14, 18), (14, 11), (10, 15), (18, 16)] {
+            let found = found[at(row, column)];
             assert!((found - 0.9).abs() < 1e-6, "{row}, {column}: {found}");
         }
         for (row, column) in [(14, 21), (14, 8), (14, 12), (14, 39)] {
-            assert_eq!(expected[at(row, column)], before[at(row, column)], "{row}, {column}");
+            assert_eq!(found[at(row, column)], expected[at(row, column)].inverse, "{row}, {column}");
         }
     }
 
@@ -85,9 +97,7 @@ mod tests {
         for cell in [at(5, 15), at(14, 15), at(15, 16), at(0, 10), at(29, 19)] {
             expected[cell] = FRONT;
         }
-        let before = expected.clone();
-        spread(&mut expected, &cells);
-        assert_eq!(expected, before);
+        assert_eq!(spread(&expected, &cells), vec![0.2; cells.len()]);
     }
 
     /// Nothing that is nearer already is moved away, and nothing in front is no error.
@@ -95,10 +105,13 @@ mod tests {
     fn nothing_moves_away() {
         let cells = cells();
         let mut expected = vec![Expected { inverse: 2.0, ..PLANE }; cells.len()];
-        spread(&mut expected, &cells);
-        (12..16).for_each(|row| expected[at(row, 19)] = FRONT);
-        let before = expected.clone();
-        spread(&mut expected, &cells);
-        assert_eq!(expected, before);
+        assert_eq!(spread(&expected, &cells), vec![2.0; cells.len()]);
+        let fronts: Vec<usize> = (12..16).map(|row| at(row, 19)).collect();
+        fronts.iter().for_each(|&cell| expected[cell] = FRONT);
+        let found = spread(&expected, &cells);
+        for (cell, found) in found.into_iter().enumerate() {
+            let expected: f64 = if fronts.contains(&cell) { 0.9 } else { 2.0 };
+            assert!((found - expected).abs() < 1e-6, "{cell}: {found}");
+        }
     }
 }

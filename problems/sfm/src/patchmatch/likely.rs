@@ -40,7 +40,7 @@ const THROUGH: f32 = 0.9;
 const BEYOND_HORIZON: f32 = 0.5;
 /// What is in front of a contradicted plane is so many times nearer than where it leaves the neighbours' pictures, and has such a part of the most
 /// votes.
-const IN_FRONT: f64 = 1.5;
+const IN_FRONT: f64 = 2.5;
 const IN_FRONT_VOTES: f32 = 0.3;
 /// Planes with a smaller part of the most votes are not asked about.
 const FEW: f32 = 0.1;
@@ -107,18 +107,24 @@ pub(super) fn inverse_depth(
             Judged { inverse, votes: votes * seen * (1.0 - THROUGH * through), in_front: false }
         };
         let mut judged: Vec<Judged> = planes.iter().zip(votes).map(judge).collect();
-        if let Some(contradiction) = &contradiction {
+        let front = contradiction.as_ref().and_then(|contradiction| {
             let patch = contradiction.patch(Cell { middle, side });
-            doubted(&mut judged, |plane| patch.hides(&planes[plane]), SAME_PX / focal_px);
-        }
-        let votes = judged.iter().filter(|j| !j.in_front).map(|j| j.votes).fold(0.0, f32::max);
-        let best = best(&judged, (least, most)).filter(|best| best.inverse.is_finite());
-        let inverse = best.map_or(middle_inverse, |best| best.inverse);
-        Expected { inverse, votes, in_front: best.is_some_and(|best| best.in_front) }
+            doubted(&mut judged, |plane| patch.hides(&planes[plane]), SAME_PX / focal_px)
+        });
+        let best = |judged: &[Judged]| {
+            best(judged, (least, most))
+                .map(|best| (best.inverse, best.in_front))
+                .filter(|(x, _)| x.is_finite())
+        };
+        let inverse = best(&judged).map_or(middle_inverse, |plane| plane.0);
+        let votes = judged.iter().map(|j| j.votes).fold(0.0, f32::max);
+        judged.extend(front);
+        let front = best(&judged).filter(|(_, in_front)| *in_front).map(|front| front.0);
+        Expected { inverse, votes, front }
     };
-    let mut grid: Vec<Expected> = votes.par_iter().enumerate().map(expected).collect();
-    in_front::spread(&mut grid, &cells);
-    let grid = grid.into_iter().map(|cell| cell.inverse.clamp(least, most) as f32).collect();
+    let grid: Vec<Expected> = votes.par_iter().enumerate().map(expected).collect();
+    let grid = in_front::spread(&grid, &cells);
+    let grid = grid.into_iter().map(|inverse| inverse.clamp(least, most) as f32).collect();
     let (rows, columns) = cells.shape();
     let grid = Tensor::from_vec(grid, (1, 1, rows, columns), &Device::Cpu)?;
     Ok(Some(Map::from_tensor(&enlarged(&grid, (image.height(), image.width()))?)?))
@@ -131,9 +137,9 @@ struct Judged {
     in_front: bool,
 }
 
-/// Of the planes with most votes, those that are contradicted lose them, so surely as they are; and what is in front of them is one more
-/// that may be expected, at a depth at which no neighbour shows it. Planes whose inverse depths differ by `same` at most are asked about once.
-fn doubted(judged: &mut Vec<Judged>, hides: impl Fn(usize) -> Option<InFront>, same: f64) {
+/// Of the planes with most votes, those that are contradicted lose them, so surely as they are. What is in front of them is given back: one
+/// more that may be expected, at a depth at which no neighbour shows it. Planes whose inverse depths differ by `same` at most are asked about once.
+fn doubted(judged: &mut [Judged], hides: impl Fn(usize) -> Option<InFront>, same: f64) -> Option<Judged> {
     let mut order: Vec<usize> = (0..judged.len()).filter(|&i| judged[i].inverse > 0.0).collect();
     order.sort_by(|&a, &b| judged[b].votes.total_cmp(&judged[a].votes));
     let most = order.first().map_or(0.0, |&i| judged[i].votes);
@@ -158,7 +164,7 @@ fn doubted(judged: &mut Vec<Judged>, hides: impl Fn(usize) -> Option<InFront>, s
         kept = kept.max(judged[i].votes);
     }
     let front = |beyond| Judged { inverse: IN_FRONT * beyond, votes: IN_FRONT_VOTES * most, in_front: true };
-    judged.extend(beyond.map(front));
+    beyond.map(front)
 }
 
 /// What has most votes, or something much nearer that has nearly as many.
