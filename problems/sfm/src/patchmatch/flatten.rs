@@ -271,6 +271,18 @@ mod tests {
         assert!(apart(&moved, &blurred, |_| true) > 0.1, "{}", apart(&moved, &blurred, |_| true));
     }
 
+    /// The same small step of parallax is one where there is little parallax, as between frames of a film, and a bend where there is much.
+    #[test]
+    fn what_is_a_step_depends_on_parallax() {
+        let moved = |px_apart: f32| {
+            let step = map(|_, x| (px_apart + if x < 64 { 0.0 } else { 1.0 }) / PX);
+            let flat = flat(&step, &map(|_, _| 0.5), &vec![0.2; SIZE.0 * SIZE.1], PX).unwrap();
+            apart(&flat, &step, |i| (48..80).contains(&(i % SIZE.1)))
+        };
+        let (little, much) = (moved(4.0), moved(60.0));
+        assert!(little < 0.5 * much, "{little} {much}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         /// Any depth stays within its range, on images of any size.
