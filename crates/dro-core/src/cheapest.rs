@@ -43,26 +43,24 @@ impl<F: Fn(&Cost) -> Result<Tensor>> CheapestCells<F> {
         Self { block, cells, found: None }
     }
 
-    /// Takes what is no dearer in `value`, such as a run's [last](crate::Solution::last), which it did not evaluate.
-    ///
-    /// What is not finite is never taken.
+    /// Takes what is no dearer in `value`, such as a run's [last](crate::Solution::last), which it did not evaluate; what is not finite
+    /// is never taken. Gives what is kept then, as [`found`](Self::found).
     ///
     /// # Errors
     /// If the costs of cells cannot be told or do not have the shape of `value`.
-    pub fn offer(&mut self, value: &Tensor, cost: &Cost) -> Result<()> {
+    pub fn offer(&mut self, value: &Tensor, cost: &Cost) -> Result<&(Tensor, Tensor)> {
         let (value, cost) = (value.detach(), (self.cells)(cost)?.detach().to_dtype(DType::F32)?);
         let (values, costs) = match self.found.take() {
             Some(found) => found,
             None => (value.clone(), Tensor::full(f32::INFINITY, cost.dims(), cost.device())?),
         };
         let cheaper = (cost.le(&costs)? * cost.abs()?.lt(f32::INFINITY)?)?;
-        self.found = Some((cheaper.where_cond(&value, &values)?, cheaper.where_cond(&cost, &costs)?));
-        Ok(())
+        Ok(self.found.insert((cheaper.where_cond(&value, &values)?, cheaper.where_cond(&cost, &costs)?)))
     }
 
     /// The values and what they cost, in the block's shape; `None` before anything was evaluated.
-    pub fn found(&self) -> Option<(&Tensor, &Tensor)> {
-        self.found.as_ref().map(|(values, costs)| (values, costs))
+    pub fn found(&self) -> Option<&(Tensor, Tensor)> {
+        self.found.as_ref()
     }
 }
 

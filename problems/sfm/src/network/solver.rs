@@ -176,13 +176,16 @@ impl DroSolver {
             .optimize(encoded, &*cost, &schedule, &Budget::default(), &mut observers)
             .map_err(unwrapped)?;
         observer.finish()?;
-        if let Some(cheapest) = &mut cheapest {
-            let last = cost.evaluate(&solution.last, INVERSE_DEPTH).map_err(unwrapped)?;
-            cheapest.offer(solution.last.get(INVERSE_DEPTH), &last).map_err(unwrapped)?;
-            if let Some((values, _)) = cheapest.found() {
+        let cost_end = match &mut cheapest {
+            Some(cheapest) => {
+                let last = cost.evaluate(&solution.last, INVERSE_DEPTH).map_err(unwrapped)?;
+                let (values, costs) =
+                    cheapest.offer(solution.last.get(INVERSE_DEPTH), &last).map_err(unwrapped)?;
                 solution.last = solution.last.with(INVERSE_DEPTH, values.clone())?;
+                f64::from(costs.mean_all()?.to_scalar::<f32>()?)
             }
-        }
+            None => total_cost(&*cost, &solution.last)?,
+        };
 
         Ok(Estimate {
             inv_depth: Map::from_tensor(
@@ -190,7 +193,7 @@ impl DroSolver {
             )?,
             poses: isometries(solution.last.get(POSES))?,
             cost_start,
-            cost_end: total_cost(&*cost, &solution.last)?,
+            cost_end,
             updates: solution.evaluations,
         })
     }

@@ -51,7 +51,7 @@ pub(super) fn flattened(cost: &CensusCost, image: &Map, point: &Point) -> Result
 /// `px`: pixels of parallax for an inverse depth of 1. The answer is within the range of `found`.
 fn flat(found: &Map, image: &Map, held: &[f32], px: f32) -> Result<Map> {
     let size = (found.height(), found.width());
-    let middle = Sorted::new(found.values().iter().map(|&x| f64::from(px * x))).median().unwrap_or(0.0);
+    let middle = f64::from(px) * Sorted::new(found.values().iter().copied()).median().unwrap_or(0.0);
     // More than nothing, as it is divided by.
     let bend = (BEND * middle).clamp(1e-6, BEND_PX) as f32;
     let mut change = vec![0f32; size.0 * size.1];

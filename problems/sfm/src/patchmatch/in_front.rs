@@ -6,7 +6,7 @@ use super::{geodesic::Geodesic, planes};
 
 /// A cell that is in front counts as so many known places.
 const VOTES: f32 = 3.0;
-/// So many of the eight cells around it must be in front too.
+/// So many of the eight cells around one must be in front too for it to be believed.
 const SECONDED: usize = 2;
 
 /// What is expected in a cell.
@@ -26,10 +26,8 @@ pub(super) struct Expected {
 pub(super) fn spread(expected: &[Expected], cells: &Geodesic) -> Vec<f64> {
     let believed: Vec<Option<f64>> =
         (0..expected.len()).map(|cell| believed(expected, cells, cell)).collect();
-    let fronts: Vec<(usize, f64)> =
-        believed.iter().enumerate().filter_map(|(cell, front)| Some((cell, (*front)?))).collect();
-    let fronts: Vec<(Vec<f32>, f64)> =
-        fronts.into_par_iter().map(|(cell, front)| (cells.from(cell), front)).collect();
+    let way = |(cell, front): (usize, &Option<f64>)| front.map(|front| (cells.from(cell), front));
+    let fronts: Vec<(Vec<f32>, f64)> = believed.par_iter().enumerate().filter_map(way).collect();
     let inverse = |(cell, (expected, front)): (usize, (&Expected, &Option<f64>))| {
         if let Some(front) = front {
             return *front;

@@ -111,15 +111,11 @@ pub(super) fn inverse_depth(
             let patch = contradiction.patch(Cell { middle, side });
             doubted(&mut judged, |plane| patch.hides(&planes[plane]), SAME_PX / focal_px)
         });
-        let best = |judged: &[Judged]| {
-            best(judged, (least, most))
-                .map(|best| (best.inverse, best.in_front))
-                .filter(|(x, _)| x.is_finite())
-        };
-        let inverse = best(&judged).map_or(middle_inverse, |plane| plane.0);
+        let range = (least, most);
+        let inverse = best(&judged, range).map_or(middle_inverse, |plane| plane.inverse);
         let votes = judged.iter().map(|j| j.votes).fold(0.0, f32::max);
         judged.extend(front);
-        let front = best(&judged).filter(|(_, in_front)| *in_front).map(|front| front.0);
+        let front = best(&judged, range).filter(|best| best.in_front).map(|front| front.inverse);
         Expected { inverse, votes, front }
     };
     let grid: Vec<Expected> = votes.par_iter().enumerate().map(expected).collect();
@@ -163,17 +159,16 @@ fn doubted(judged: &mut [Judged], hides: impl Fn(usize) -> Option<InFront>, same
         }
         kept = kept.max(judged[i].votes);
     }
-    let front = |beyond| Judged { inverse: IN_FRONT * beyond, votes: IN_FRONT_VOTES * most, in_front: true };
-    beyond.map(front)
+    beyond.map(|beyond| Judged { inverse: IN_FRONT * beyond, votes: IN_FRONT_VOTES * most, in_front: true })
 }
 
-/// What has most votes, or something much nearer that has nearly as many.
+/// What has most votes, or something much nearer that has nearly as many; none if that is at no distance.
 fn best(judged: &[Judged], (least, most): (f64, f64)) -> Option<&Judged> {
     let best = judged.iter().max_by(|a, b| a.votes.total_cmp(&b.votes))?;
     let good = judged.iter().filter(|j| j.votes >= NEARLY * best.votes && j.inverse.is_finite());
     let nearest = good.max_by(|a, b| a.inverse.total_cmp(&b.inverse));
     let nearer = nearest.filter(|nearest| nearest.inverse.min(most) > NEARER * best.inverse.max(least));
-    Some(nearer.unwrap_or(best))
+    Some(nearer.unwrap_or(best)).filter(|best| best.inverse.is_finite())
 }
 
 #[cfg(test)]
