@@ -10,6 +10,8 @@ const DISPUTED_PX: f64 = 2.0;
 /// Parallax by which a place may be nearer than what a neighbour sees, pixels, and how much more than that is clear.
 const THROUGH_PX: f64 = 2.0;
 const CLEARLY_PX: f64 = 6.0;
+/// A pixel of parallax is no more than this part of an inverse depth, however little things move aside.
+const MOST_OF_DEPTH: f64 = 0.05;
 
 /// A camera and its image's height and width.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,20 @@ impl Frame {
         let (u, v) = (at.x.round(), at.y.round());
         let inside = u >= 0.0 && v >= 0.0 && u < self.size.1 as f64 && v < self.size.0 as f64;
         inside.then(|| (v as usize * self.size.1 + u as usize, inverse / seen.z))
+    }
+
+    /// Parallax, in pixels of inverse depth, at a place: how fast a camera at `pose` sees it move aside as its inverse depth grows. With
+    /// `q ~ K (R K⁻¹ p + x t)` that is |dq/dx|: f |t| where the camera moves sideways, and far less where it moves along the line of sight, or away
+    /// from what is near. It is never taken to be more than f |t|, nor so little that a pixel is more than a twentieth of x.
+    pub(super) fn parallax_px(&self, place: [f64; 2], inverse: f64, pose: &Isometry3<f64>) -> f64 {
+        let k = self.camera.matrix();
+        let ray = self.camera.backproject(&Point2::from(place), 1.0).coords;
+        let (a, b) = (k * (pose.rotation * ray), k * pose.translation.vector);
+        let seen = a + inverse * b;
+        let aside_px = (b.x - seen.x / seen.z * b.z).hypot(b.y - seen.y / seen.z * b.z) / seen.z;
+        let aside_px = if seen.z > 0.0 && aside_px.is_finite() { aside_px } else { 0.0 };
+        let most = self.camera.fx * pose.translation.vector.norm();
+        aside_px.max((MOST_OF_DEPTH * inverse).recip()).min(most).max(f64::MIN_POSITIVE)
     }
 }
 
@@ -81,10 +97,10 @@ impl FreeSpace {
         target: &[f32],
     ) {
         let home = pose.inverse();
-        let most = self.disputed(pose);
         let confirmed = |(pixel, own): (usize, &f32)| {
             let own = f64::from(*own);
             let back = self.frame.seen(self.frame.place(pixel), own, &home);
+            let most = self.disputed(pixel, own, &home);
             let agrees = back.is_some_and(|(there, x)| (f64::from(target[there]) - x).abs() <= most);
             if agrees && sure(pixel) { own } else { f64::INFINITY }
         };
@@ -92,9 +108,10 @@ impl FreeSpace {
         self.views.push(View { pose: *pose, picture: picture.clone(), inverse, own });
     }
 
-    /// The inverse depth that is as much parallax as the depths of two images may differ by.
-    fn disputed(&self, pose: &Isometry3<f64>) -> f64 {
-        DISPUTED_PX / (self.frame.camera.fx * pose.translation.vector.norm().max(1e-9))
+    /// By how much the inverse depths that two images say of a place may differ: `inverse` at a neighbour's pixel, whose parallax is what the
+    /// target, at `home`, sees.
+    fn disputed(&self, pixel: usize, inverse: f64, home: &Isometry3<f64>) -> f64 {
+        DISPUTED_PX / self.frame.parallax_px(self.frame.place(pixel), inverse, home)
     }
 
     /// Of each neighbour the pixels of a target of any `size` about which its own depth says something else than `inverse`: they are hidden
@@ -102,11 +119,13 @@ impl FreeSpace {
     pub(super) fn hidden(&self, inverse: &[f32], size: (usize, usize)) -> Vec<Vec<bool>> {
         let scale = self.frame.size.1 as f64 / size.1 as f64;
         let by = |view: &View| {
-            let most = self.disputed(&view.pose);
+            let home = view.pose.inverse();
             let hidden = |(pixel, inverse): (usize, &f32)| {
                 let place = [pixel % size.1, pixel / size.1].map(|at| (at as f64 + 0.5) * scale - 0.5);
                 let seen = self.frame.seen(place, f64::from(*inverse), &view.pose);
-                seen.is_some_and(|(there, x)| (f64::from(view.own[there]) - x).abs() > most)
+                seen.is_some_and(|(there, x)| {
+                    (f64::from(view.own[there]) - x).abs() > self.disputed(there, x, &home)
+                })
             };
             inverse.iter().enumerate().map(hidden).collect()
         };
@@ -130,7 +149,46 @@ impl FreeSpace {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Parallax is how far the place moves aside in the other picture, within its bounds.
+        #[test]
+        fn parallax_is_what_moves_aside(
+            place in [0.0..79.0f64, 0.0..59.0f64],
+            (t, r) in (prop::array::uniform3(-1.0..1.0f64), prop::array::uniform3(-0.2..0.2f64)),
+            inverse in 0.01..0.9f64,
+        ) {
+            let frame = Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) };
+            let pose = Isometry3::new(t.into(), r.into());
+            let parallax_px = frame.parallax_px(place, inverse, &pose);
+            let most = frame.camera.fx * pose.translation.vector.norm();
+            prop_assert!(parallax_px <= most && parallax_px >= most.min(20.0 / inverse) - 1e-9);
+            let ray = frame.camera.backproject(&Point2::from(place), 1.0).coords;
+            let at = |x: f64| frame.camera.project(&Point3::from(pose.rotation * ray + pose.translation.vector * x));
+            if let (Some(before), Some(after)) = (at(inverse - 1e-6), at(inverse + 1e-6)) {
+                let aside_px = (after - before).norm() / 2e-6;
+                if aside_px > 20.0 / inverse && aside_px < most {
+                    prop_assert!((parallax_px / aside_px - 1.0).abs() < 1e-3, "{parallax_px}, not {aside_px}");
+                }
+            }
+        }
+    }
+
+    /// A camera that backs away from a thing right before it sees it move little; no number is no panic.
+    #[test]
+    fn parallax_ahead_is_little() {
+        let frame = Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) };
+        let back = Isometry3::translation(0.0, 0.0, 1.0);
+        assert!((frame.parallax_px([39.5, 29.5], 2.0, &back) - 10.0).abs() < 1e-9);
+        let aside = Isometry3::translation(-1.0, 0.0, 0.0);
+        assert!((frame.parallax_px([39.5, 29.5], 2.0, &aside) - frame.camera.fx).abs() < 1e-9);
+        for inverse in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(frame.parallax_px([10.0, 10.0], inverse, &back) > 0.0);
+        }
+    }
 
     /// A camera one unit to the right sees a wall, 4 away, and a post, 2 away; and the target's inverse depths.
     fn beside_a_post() -> (FreeSpace, Vec<f32>) {

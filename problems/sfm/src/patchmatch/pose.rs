@@ -1,14 +1,22 @@
 //! Poses as six numbers, and how pose turns sample them.
 
 use candle_core::{DType, Tensor};
-use dro_core::Manifold;
+use dro_core::{Manifold, Point};
 use nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::{Result, cost::POSES};
+
 /// The length of the longest translation; 0 if there is none.
 pub(crate) fn longest(poses: &[Isometry3<f64>]) -> f64 {
     poses.iter().map(|pose| pose.translation.vector.norm()).fold(0.0, f64::max)
+}
+
+/// The poses of a point.
+pub(super) fn poses_of(point: &Point) -> Result<Vec<Isometry3<f64>>> {
+    let poses = point.get(POSES).flatten_all()?.to_vec1::<f32>()?;
+    Ok(poses.chunks(6).map(PoseChart::decode).collect())
 }
 
 /// A rigid motion as `[.., 6]`: translation first, then the rotation vector (axis times angle in radians).

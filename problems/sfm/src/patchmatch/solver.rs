@@ -4,9 +4,10 @@ use dro_core::Point;
 use nalgebra::Isometry3;
 
 use super::{
-    PatchMatchConfig, PoseChart, egomotion,
+    PatchMatchConfig, egomotion,
     flatten::flattened,
     likely,
+    pose::poses_of,
     pyramid::{Pictures, enlarged, flat},
     relative::{self, Relative},
     search::{Found, Search, mixed},
@@ -123,9 +124,4 @@ fn finish(
         pose.translation.vector *= median;
     }
     Ok(Estimate { inv_depth, poses, cost_start, cost_end: best.total, updates })
-}
-
-fn poses_of(point: &Point) -> Result<Vec<Isometry3<f64>>> {
-    let poses = point.get(POSES).flatten_all()?.to_vec1::<f32>()?;
-    Ok(poses.chunks(6).map(PoseChart::decode).collect())
 }

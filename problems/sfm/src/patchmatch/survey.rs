@@ -1,5 +1,6 @@
 //! A coarse sweep, which finds in what range depths are, and where they are sure.
 
+use candle_core::Tensor;
 use dro_core::{CostFunction, Point};
 use dro_vision::Pinhole;
 use nalgebra::Isometry3;
@@ -9,6 +10,7 @@ use super::{
     PatchMatchConfig,
     free_space::{Frame, FreeSpace},
     likely::{self, Known},
+    pose::poses_of,
     pyramid::{Pictures, flat},
     search::Search,
 };
@@ -134,15 +136,28 @@ pub(super) fn expected(
 
 /// How much less the images agree where there is a little more or less parallax, at every pixel.
 pub(super) fn gains(cost: &CensusCost, at: &Point) -> Result<Vec<f32>> {
-    let step = SURE_PX / cost.camera().fx;
+    let step = sure_steps(cost, at)?;
     let costs = |by: f64| -> Result<Vec<f32>> {
-        let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + by)?)?;
+        let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + (&step * by)?)?)?;
         let cost = cost.evaluate(&moved, INVERSE_DEPTH).map_err(unwrapped)?;
         Ok(cost.map_for("inverse_depth").map_err(unwrapped)?.flatten_all()?.to_vec1()?)
     };
-    let (here, nearer, farther) = (costs(0.0)?, costs(step)?, costs(-step)?);
+    let (here, nearer, farther) = (costs(0.0)?, costs(1.0)?, costs(-1.0)?);
     let sides = nearer.iter().zip(&farther).zip(here);
     Ok(sides.map(|((nearer, farther), here)| nearer.min(*farther) - here).collect())
+}
+
+/// The inverse depth that is as much parallax, in the neighbour that sees most of it, as must matter for a depth to be sure.
+fn sure_steps(cost: &CensusCost, at: &Point) -> Result<Tensor> {
+    let (frame, poses) = (Frame { camera: *cost.camera(), size: cost.size() }, poses_of(at)?);
+    let map = at.get(INVERSE_DEPTH);
+    let step = |(pixel, x): (usize, &f32)| {
+        let place = frame.place(pixel);
+        let parallax_px = poses.iter().map(|pose| frame.parallax_px(place, f64::from(*x), pose));
+        (SURE_PX / parallax_px.fold(f64::MIN_POSITIVE, f64::max)) as f32
+    };
+    let steps = map.flatten_all()?.to_vec1::<f32>()?.iter().enumerate().map(step).collect();
+    Ok(Tensor::from_vec(steps, map.dims(), map.device())?)
 }
 
 /// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is
