@@ -1,6 +1,6 @@
 //! A coarse sweep, which finds in what range depths are, and where they are sure.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use dro_core::{CostFunction, Point};
 use dro_vision::Pinhole;
 use nalgebra::Isometry3;
@@ -134,11 +134,17 @@ pub(super) fn expected(
     likely::inverse_depth(&known, &pictures.target, pictures.camera.fx, Some(free), config.seed)
 }
 
-/// How much less the images agree where there is a little more or less parallax, at every pixel.
+/// How much less the images agree where there is a little more or less parallax, as of a camera that moves sideways, at every pixel.
 pub(super) fn gains(cost: &CensusCost, at: &Point) -> Result<Vec<f32>> {
-    let step = sure_steps(cost, at)?;
+    let step = (SURE_PX / cost.camera().fx) as f32;
+    changes(cost, at, &Tensor::new(step, &Device::Cpu)?)
+}
+
+/// How much less the images agree a step nearer or farther.
+fn changes(cost: &CensusCost, at: &Point, step: &Tensor) -> Result<Vec<f32>> {
     let costs = |by: f64| -> Result<Vec<f32>> {
-        let moved = at.with(INVERSE_DEPTH, (at.get(INVERSE_DEPTH) + (&step * by)?)?)?;
+        let moved = at.get(INVERSE_DEPTH).broadcast_add(&(step * by)?)?;
+        let moved = at.with(INVERSE_DEPTH, moved)?;
         let cost = cost.evaluate(&moved, INVERSE_DEPTH).map_err(unwrapped)?;
         Ok(cost.map_for("inverse_depth").map_err(unwrapped)?.flatten_all()?.to_vec1()?)
     };
@@ -163,7 +169,7 @@ fn sure_steps(cost: &CensusCost, at: &Point) -> Result<Tensor> {
 /// Where depth is sure: a little parallax more or less and the images agree far less. Of each cell the surest pixel, if it is
 /// and no neighbour disputes it.
 fn sure(cost: &CensusCost, at: &Point) -> Result<Vec<Known>> {
-    let gains = gains(cost, at)?;
+    let gains = changes(cost, at, &sure_steps(cost, at)?)?;
     let inverse = at.get(INVERSE_DEPTH).flatten_all()?.to_vec1::<f32>()?;
     let (height, width) = cost.size();
     let surest = |(top, left): (usize, usize)| {

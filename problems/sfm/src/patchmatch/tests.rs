@@ -394,6 +394,34 @@ fn depth_is_found_where_cameras_are_far_apart() {
     assert!(errors.iter().sum::<f64>() < 6.0 * 0.27, "{errors:?}");
 }
 
+/// A camera that backs away: a board right beside it hardly moves aside, five times as near as the rest, and is found nevertheless.
+#[test]
+fn what_is_near_is_found_by_a_camera_that_backs_away() {
+    use crate::scene::{Generated, GeneratedConfig};
+
+    let config = GeneratedConfig {
+        shares: [0.0, 1.0, 0.0],
+        baseline: [0.06, 0.5],
+        photo: 0.7,
+        painted: 0.5,
+        ..GeneratedConfig::default()
+    };
+    let size = (240, 320);
+    let sample = Generated::new(config, 990_002).unwrap().sample(2, 1, size).unwrap();
+    let image =
+        |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, size.0, size.1), &Device::Cpu).unwrap();
+    let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
+    let median_m = sample.median_depth_m().unwrap();
+    let range = (0.3 / median_m, 8.0 / median_m);
+    let found = PatchMatchSolver::default().depth(&views, &sample.poses, range).unwrap();
+    let near = |(_, depth): &(&f32, &f32)| f64::from(**depth) < 0.25 * median_m;
+    let near: Vec<_> = found.values().iter().zip(sample.depth.values()).filter(near).collect();
+    assert!(near.len() * 8 > size.0 * size.1, "{}", near.len());
+    let off = near.iter().map(|(x, depth)| f64::from((1.0 / *x - *depth).abs() / *depth)).sum::<f64>();
+    let off = off / near.len() as f64;
+    assert!(off < 0.2, "{off}");
+}
+
 /// Things near the camera that the neighbour, farther aside, does not show: the wall behind them would be in its picture, and something else is
 /// there. So fewer are taken for less than half as near as they are.
 #[test]
