@@ -40,9 +40,9 @@ impl Frame {
         inside.then(|| (v as usize * self.size.1 + u as usize, inverse / seen.z))
     }
 
-    /// Parallax, in pixels of inverse depth, at a place: how fast a camera at `pose` sees it move aside as its inverse depth grows. With
-    /// `q ~ K (R K⁻¹ p + x t)` that is |dq/dx|: f |t| where the camera moves sideways, and far less where it moves along the line of sight, or away
-    /// from what is near. It is never taken to be more than f |t|, nor so little that a pixel is more than a twentieth of x.
+    /// Pixels of parallax per unit of inverse depth: how fast a camera at `pose` sees a place move aside as its inverse depth x grows. With
+    /// `q ~ K (R K⁻¹ p + x t)` that is |dq/dx|: about f |t| where the camera moves sideways, and far less where it moves along the line of
+    /// sight. It is taken to be f |t| at most, and not so little that a pixel would be more than a twentieth of x.
     pub(super) fn parallax_px(&self, place: [f64; 2], inverse: f64, pose: &Isometry3<f64>) -> f64 {
         let k = self.camera.matrix();
         let ray = self.camera.backproject(&Point2::from(place), 1.0).coords;
