@@ -7,6 +7,8 @@ use super::{pyramid::Pictures, *};
 use crate::{
     Error, Map, Result, Solver, Unwatched, Update, Views, Watch,
     cost::{CensusCost, EpipolarCost},
+    sample::Sample,
+    scene::{Generated, GeneratedConfig},
 };
 
 const SIZE: (usize, usize) = (72, 96);
@@ -315,25 +317,33 @@ fn poses_are_matched_though_cameras_roll() {
     }
 }
 
+/// Generated scenes that two cameras see from far apart.
+fn apart(shares: [f64; 3]) -> Generated {
+    let config = GeneratedConfig {
+        shares,
+        baseline: [0.06, 0.5],
+        photo: 0.7,
+        painted: 0.5,
+        ..GeneratedConfig::default()
+    };
+    Generated::new(config, 990_002).unwrap()
+}
+
+/// What they see.
+fn pair(sample: &Sample) -> Views {
+    let shape = (1, 3, sample.size.0, sample.size.1);
+    let image = |i: usize| Tensor::from_slice(&sample.images[i], shape, &Device::Cpu).unwrap();
+    Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera }
+}
+
 /// Nearly all matches are on one wall or one floor, which several poses explain nearly alike: the few that are not decide. With poses
 /// from eight points each, directions were off by 70 degrees.
 #[test]
 fn poses_are_matched_where_nearly_all_is_on_a_plane() {
-    use crate::scene::{Generated, GeneratedConfig};
-
     let size = (480, 640);
     for (shares, index) in [([0.0, 0.0, 1.0], 5), ([0.0, 1.0, 0.0], 10)] {
-        let config = GeneratedConfig {
-            shares,
-            baseline: [0.06, 0.5],
-            photo: 0.7,
-            painted: 0.5,
-            ..GeneratedConfig::default()
-        };
-        let sample = Generated::new(config, 990_002).unwrap().sample(index, 1, size).unwrap();
-        let image =
-            |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, size.0, size.1), &Device::Cpu).unwrap();
-        let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
+        let sample = apart(shares).sample(index, 1, size).unwrap();
+        let views = pair(&sample);
         let pictures = Pictures::of(&views).unwrap();
         for seed in 0..4 {
             let found = relative::matched(&pictures, seed).unwrap().remove(0).unwrap().pose;
@@ -372,16 +382,12 @@ fn a_coarse_sweep_finds_the_range_of_depths() {
 /// draw what stays.
 #[test]
 fn depth_is_found_where_cameras_are_far_apart() {
-    use crate::scene::{Generated, GeneratedConfig};
-
     let config = GeneratedConfig { baseline: [0.33, 0.5], photo: 0.0, ..GeneratedConfig::default() };
     let scenes = Generated::new(config, 4).unwrap();
     let errors: Vec<f64> = (0..6)
         .map(|index| {
             let sample = scenes.sample(index, 1, (192, 256)).unwrap();
-            let image =
-                |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, 192, 256), &Device::Cpu).unwrap();
-            let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
+            let views = pair(&sample);
             let median_m = sample.median_depth_m().unwrap();
             let range = (0.3 / median_m, 4.0 / median_m);
             let found = PatchMatchSolver::default().depth(&views, &sample.poses, range).unwrap();
@@ -397,20 +403,9 @@ fn depth_is_found_where_cameras_are_far_apart() {
 /// A camera that backs away: a board right beside it hardly moves aside, five times as near as the rest, and is found nevertheless.
 #[test]
 fn what_is_near_is_found_by_a_camera_that_backs_away() {
-    use crate::scene::{Generated, GeneratedConfig};
-
-    let config = GeneratedConfig {
-        shares: [0.0, 1.0, 0.0],
-        baseline: [0.06, 0.5],
-        photo: 0.7,
-        painted: 0.5,
-        ..GeneratedConfig::default()
-    };
     let size = (240, 320);
-    let sample = Generated::new(config, 990_002).unwrap().sample(2, 1, size).unwrap();
-    let image =
-        |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, size.0, size.1), &Device::Cpu).unwrap();
-    let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
+    let sample = apart([0.0, 1.0, 0.0]).sample(2, 1, size).unwrap();
+    let views = pair(&sample);
     let median_m = sample.median_depth_m().unwrap();
     let range = (0.3 / median_m, 8.0 / median_m);
     let found = PatchMatchSolver::default().depth(&views, &sample.poses, range).unwrap();
@@ -419,6 +414,7 @@ fn what_is_near_is_found_by_a_camera_that_backs_away() {
     assert!(near.len() * 8 > size.0 * size.1, "{}", near.len());
     let off = near.iter().map(|(x, depth)| f64::from((1.0 / *x - *depth).abs() / *depth)).sum::<f64>();
     let off = off / near.len() as f64;
+    // 4.2 where parallax is that of a camera that moves sideways.
     assert!(off < 0.2, "{off}");
 }
 
@@ -426,8 +422,6 @@ fn what_is_near_is_found_by_a_camera_that_backs_away() {
 /// there. So fewer are taken for less than half as near as they are.
 #[test]
 fn what_neighbours_do_not_show_is_not_the_wall_behind() {
-    use crate::scene::{Generated, GeneratedConfig};
-
     let config = GeneratedConfig {
         shares: [0.0, 1.0, 0.0],
         baseline: [0.3, 0.5],
@@ -439,9 +433,7 @@ fn what_neighbours_do_not_show_is_not_the_wall_behind() {
     let (mut too_far, mut all) = (0, 0);
     for index in 0..8 {
         let sample = scenes.sample(index, 1, size).unwrap();
-        let image =
-            |i: usize| Tensor::from_slice(&sample.images[i], (1, 3, size.0, size.1), &Device::Cpu).unwrap();
-        let views = Views { target: image(0), neighbours: vec![image(1)], camera: sample.camera };
+        let views = pair(&sample);
         let median_m = sample.median_depth_m().unwrap();
         let range = (0.3 / median_m, 6.0 / median_m);
         let found = PatchMatchSolver::default().depth(&views, &sample.poses, range).unwrap();
