@@ -3,6 +3,7 @@
 use dro_vision::Pinhole;
 use nalgebra::{Isometry3, Point2, Point3};
 
+use super::sight::Sight;
 use crate::Map;
 
 /// Parallax by which the depths of two images may differ, pixels.
@@ -44,12 +45,7 @@ impl Frame {
     /// `q ~ K (R K⁻¹ p + x t)` that is |dq/dx|: about f |t| where the camera moves sideways, and far less where it moves along the line of
     /// sight. It is taken to be f |t| at most, and not so little that a pixel would be more than a twentieth of x.
     pub(super) fn parallax_px(&self, place: [f64; 2], inverse: f64, pose: &Isometry3<f64>) -> f64 {
-        let k = self.camera.matrix();
-        let ray = self.camera.backproject(&Point2::from(place), 1.0).coords;
-        let (a, b) = (k * (pose.rotation * ray), k * pose.translation.vector);
-        let seen = a + inverse * b;
-        let aside_px = (b.x - seen.x / seen.z * b.z).hypot(b.y - seen.y / seen.z * b.z) / seen.z;
-        let aside_px = if seen.z > 0.0 && aside_px.is_finite() { aside_px } else { 0.0 };
+        let aside_px = Sight::new(self, place, pose).aside_px(inverse);
         let most = self.camera.fx * pose.translation.vector.norm();
         aside_px.max((MOST_OF_DEPTH * inverse).recip()).min(most).max(f64::MIN_POSITIVE)
     }
@@ -100,9 +96,10 @@ impl FreeSpace {
         let confirmed = |(pixel, own): (usize, &f32)| {
             let own = f64::from(*own);
             let back = self.frame.seen(self.frame.place(pixel), own, &home);
-            let most = self.disputed(pixel, own, &home);
-            let agrees = back.is_some_and(|(there, x)| (f64::from(target[there]) - x).abs() <= most);
-            if agrees && sure(pixel) { own } else { f64::INFINITY }
+            let agrees = |(there, x): (usize, f64)| {
+                (f64::from(target[there]) - x).abs() <= self.disputed(pixel, own, &home)
+            };
+            if sure(pixel) && back.is_some_and(agrees) { own } else { f64::INFINITY }
         };
         let inverse = own.iter().enumerate().map(confirmed).collect();
         self.views.push(View { pose: *pose, picture: picture.clone(), inverse, own });
@@ -153,6 +150,10 @@ mod tests {
 
     use super::*;
 
+    fn frame() -> Frame {
+        Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) }
+    }
+
     proptest! {
         /// Parallax is how far the place moves aside in the other picture, within its bounds.
         #[test]
@@ -161,7 +162,7 @@ mod tests {
             (t, r) in (prop::array::uniform3(-1.0..1.0f64), prop::array::uniform3(-0.2..0.2f64)),
             inverse in 0.01..0.9f64,
         ) {
-            let frame = Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) };
+            let frame = frame();
             let pose = Isometry3::new(t.into(), r.into());
             let parallax_px = frame.parallax_px(place, inverse, &pose);
             let most = frame.camera.fx * pose.translation.vector.norm();
@@ -180,7 +181,7 @@ mod tests {
     /// A camera that backs away from a thing right before it sees it move little; no number is no panic.
     #[test]
     fn parallax_ahead_is_little() {
-        let frame = Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) };
+        let frame = frame();
         let back = Isometry3::translation(0.0, 0.0, 1.0);
         assert!((frame.parallax_px([39.5, 29.5], 2.0, &back) - 10.0).abs() < 1e-9);
         let aside = Isometry3::translation(-1.0, 0.0, 0.0);
@@ -192,7 +193,7 @@ mod tests {
 
     /// A camera one unit to the right sees a wall, 4 away, and a post, 2 away; and the target's inverse depths.
     fn beside_a_post() -> (FreeSpace, Vec<f32>) {
-        let frame = Frame { camera: Pinhole::from_fov_deg(60.0, 60, 80).unwrap(), size: (60, 80) };
+        let frame = frame();
         let pose = Isometry3::translation(-1.0, 0.0, 0.0);
         // Of the target, whose post covers what the neighbour sees elsewhere.
         let at = |from: usize| {

@@ -32,6 +32,13 @@ impl Sight {
         (seen.z > 0.0 && inside(0) && inside(1)).then_some(at)
     }
 
+    /// How fast the place moves aside in the image as the inverse depth grows, pixels per inverse depth: |dq/dx|; 0 behind the camera.
+    pub(super) fn aside_px(&self, inverse: f64) -> f64 {
+        let (seen, b) = (self.a + inverse * self.b, &self.b);
+        let aside_px = (b.x - seen.x / seen.z * b.z).hypot(b.y - seen.y / seen.z * b.z) / seen.z;
+        if seen.z > 0.0 && aside_px.is_finite() { aside_px } else { 0.0 }
+    }
+
     /// The least greater inverse depth at which it leaves the image; this one if it is outside here; `None` if it never does.
     pub(super) fn exit(&self, inverse: f64) -> Option<f64> {
         if self.at(inverse).is_none() {
